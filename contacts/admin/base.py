@@ -1,0 +1,72 @@
+"""What the admin's pages of this room share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+
+#: Rows that a list counts and leads to; behind them is the search.
+MOST = 10_000
+
+
+class AtLeast(int):
+    """A number that is larger than what was counted."""
+
+    def __str__(self) -> str:
+        return f"more than {int(self) - 1:,}"
+
+
+if TYPE_CHECKING:
+    Pages = Paginator[Any]
+else:
+    Pages = Paginator  # it takes no parameter when it runs
+
+
+class BoundedPaginator(Pages):
+    """Pages of a table that may hold millions: it counts only as far as anybody turns pages."""
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows, or that there are more than ``MOST``."""
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        found = rows.order_by()[: MOST + 1].count() if rows.query.is_sliced is False else len(rows)
+        return AtLeast(found) if found > MOST else found
+
+    @cached_property
+    def num_pages(self) -> int:
+        """The number of the last page."""
+        return max(1, -(-min(int(self.count), MOST) // self.per_page))
+
+
+class LargeList(ModelAdmin):
+    """A list that answers at once however long it is: no full counts, no sorting by any column."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+    sortable_by: tuple[str, ...] = ()
+    list_filter_submit = True
+
+
+class ReadOnly(ModelAdmin):
+    """A page that shows and changes nothing."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody makes these by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes them."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes them."""
+        return False

@@ -1,0 +1,344 @@
+"""An import in the admin: upload, columns, a dry run, progress, report, undo."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from contacts.imports import hooks, mapping, reading, report, running
+from contacts.imports.mapping import Column
+from contacts.imports.reading import Unreadable
+from contacts.models import AttributeName, Import, RefusedRow, Segment
+
+MAX_SIZE = 100 * 1024 * 1024
+#: Rows of the file that are shown while the columns are mapped.
+SHOWN = 5
+STATUS = Import.Status
+
+
+class UploadForm(forms.ModelForm):
+    """Which file."""
+
+    upload = forms.FileField(
+        label="CSV file",
+        help_text="As Excel, Numbers or another program saves it. The first row names the columns.",
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+    )
+
+    class Meta:
+        model = Import
+        fields: list[str] = []
+
+    def clean_upload(self) -> Any:
+        """Not too large, and something that columns can be read from."""
+        file = self.cleaned_data["upload"]
+        if file.size > MAX_SIZE:
+            raise forms.ValidationError("The file is larger than 100 MB: cut it into parts.")
+        try:
+            reading.columns(file.file, reading.recognise(file.file))
+        except Unreadable as error:
+            raise forms.ValidationError(str(error)) from None
+        return file
+
+
+class OptionsForm(forms.ModelForm):
+    """What is done with whom is known already, and with all."""
+
+    class Meta:
+        model = Import
+        fields = [
+            "update_existing",
+            "overwrite",
+            "keep_unsubscribed",
+            "tag",
+            "segment",
+            "start_journeys",
+        ]
+        labels = {
+            "update_existing": "Update people who are known already",
+            "overwrite": "Where there is a value already",
+            "tag": "Tag",
+            "segment": "Add everybody to",
+            "start_journeys": "Start journeys",
+        }
+        widgets = {
+            "update_existing": UnfoldBooleanSwitchWidget(),
+            "keep_unsubscribed": UnfoldBooleanSwitchWidget(),
+            "start_journeys": UnfoldBooleanSwitchWidget(),
+            "overwrite": UnfoldAdminSelectWidget(),
+            "tag": UnfoldAdminTextInputWidget(),
+            "segment": UnfoldAdminSelectWidget(),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self.fields["segment"]
+        assert isinstance(chosen, forms.ModelChoiceField)
+        chosen.queryset = Segment.objects.filter(condition=None)
+        chosen.empty_label = "no segment"
+
+
+@admin.register(Import)
+class ImportAdmin(ModelAdmin):
+    """People from files."""
+
+    list_display = ["filename", "state", "done", "created", "updated", "refused", "created_at"]
+    search_fields = ["filename", "tag"]
+    list_filter = ["status"]
+    form = UploadForm
+    fields = ["upload"]
+
+    @display(
+        description="State",
+        label={
+            STATUS.DONE.label: "success",
+            STATUS.FAILED.label: "danger",
+            STATUS.RUNNING.label: "info",
+            STATUS.CHECKING.label: "info",
+            STATUS.PAUSED.label: "warning",
+        },
+    )
+    def state(self, source: Import) -> str:
+        """Where it stands."""
+        return source.get_status_display()
+
+    @display(description="Rows")
+    def done(self, source: Import) -> str:
+        """How far it got."""
+        return f"{source.position:,} of {source.rows:,}" if source.rows else f"{source.position:,}"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may add imports may run them."""
+        return self.has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not while somebody works on it."""
+        busy = obj is not None and obj.status in running.AT_WORK
+        return not busy and super().has_delete_permission(request, obj)
+
+    def get_urls(self) -> list[URLPattern]:
+        """One page for each step."""
+        name = "contacts_import"
+        pages = {
+            "columns": self.columns_view,
+            "progress": self.progress_view,
+            "do": self.do_view,
+            "refused": self.refused_view,
+        }
+        own = [
+            path(f"<int:pk>/{step}/", self.admin_site.admin_view(view), name=f"{name}_{step}")
+            for step, view in pages.items()
+        ]
+        return own + super().get_urls()
+
+    # Upload
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The first step: there is but one way on."""
+        extra = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**extra, **(extra_context or {})})
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Import:
+        """Keep the file and recognise what is in it."""
+        super().save_form(request, form, change)
+        file = form.cleaned_data["upload"]
+        return running.prepare(file.file, file.name, by=request.user)
+
+    def save_model(self, request: HttpRequest, obj: Import, form: Any, change: bool) -> None:
+        """Saved with its file already."""
+
+    def response_add(
+        self, request: HttpRequest, obj: Import, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """On to the columns."""
+        return HttpResponseRedirect(page(obj, "columns"))
+
+    # Columns
+
+    def columns_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say what each column is, with the first rows beside it."""
+        source = self._source(request, pk)
+        if source.status not in (STATUS.UPLOADED, STATUS.CHECKED):
+            return HttpResponseRedirect(page(source, "change"))
+        form = OptionsForm(request.POST or None, instance=source)
+        columns = [Column.from_json(item) for item in source.mapping]
+        problems: list[str] = []
+        if request.method == "POST":
+            columns = chosen(source, request.POST)
+            problems = mapping.problems(columns)
+            if form.is_valid() and not problems:
+                source.mapping = [column.as_json() for column in columns]
+                form.save()
+                running.check(source)
+                return HttpResponseRedirect(page(source, "change"))
+        rows = running.sample(source, SHOWN)
+        context = {
+            **self._context(request, source),
+            "title": "What the columns are",
+            "form": form,
+            "problems": problems,
+            "columns": [
+                (index, column, [row.cells[index] for row in rows if index < len(row.cells)])
+                for index, column in enumerate(columns)
+            ],
+            "targets": [
+                (key, label)
+                for key, label in mapping.TARGETS.items()
+                if key != "topic" or hooks.topics is not None
+            ],
+            "types": mapping.TYPES,
+            "topics": hooks.topics.names() if hooks.topics else [],
+            "known": AttributeName.objects.values_list("name", flat=True),
+        }
+        return TemplateResponse(request, "contacts/admin/import_columns.html", context)
+
+    # Progress and report
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Where it stands, and what can be done now."""
+        source = self.get_object(request, object_id)
+        if source is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if source.status == STATUS.UPLOADED:
+            return HttpResponseRedirect(page(source, "columns"))
+        context = {**self._context(request, self._source(request, source.pk)), **standing(source)}
+        return TemplateResponse(request, "contacts/admin/import.html", context)
+
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The part of the page that moves while somebody works on it."""
+        source = self._source(request, pk)
+        context = {**self._context(request, source), **standing(source)}
+        return TemplateResponse(request, "contacts/admin/import_standing.html", context)
+
+    def do_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Run, pause, resume, check anew, undo."""
+        source = self._source(request, pk)
+        turns = {
+            "check": running.check,
+            "start": running.start,
+            "pause": running.pause,
+            "undo": running.undo,
+        }
+        turn = turns.get(request.POST.get("what", ""))
+        if turn is not None and not turn(source):
+            messages.warning(request, "The import has moved on meanwhile.")
+        return HttpResponseRedirect(page(source, "change"))
+
+    def refused_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """The refused rows as a file."""
+        source = self._source(request, pk)
+        response = StreamingHttpResponse(_csv(source), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="refused-{source.pk}.csv"'
+        return response
+
+    def _source(self, request: HttpRequest, pk: int) -> Import:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return Import.objects.select_related("segment", "created_by").get(pk=pk)
+
+    def _context(self, request: HttpRequest, source: Import) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": source,
+            "source": source,
+            "title": source.filename,
+        }
+
+
+def page(source: Import, step: str) -> str:
+    """The address of a step."""
+    return reverse(f"admin:contacts_import_{step}", args=[source.pk])
+
+
+def chosen(source: Import, data: Any) -> list[Column]:
+    """The columns as the form says they are."""
+    columns = []
+    for index, name in enumerate(source.columns):
+        to = data.get(f"to-{index}", "skip")
+        target = data.get(f"topic-{index}" if to == "topic" else f"name-{index}", "").strip()
+        kind = data.get(f"type-{index}", "text")
+        columns.append(
+            Column(
+                name,
+                to if to in mapping.TARGETS else "skip",
+                target if to in ("attribute", "topic") else "",
+                kind if kind in mapping.TYPES else "text",
+            )
+        )
+    return columns
+
+
+def standing(source: Import) -> dict[str, Any]:
+    """What the page of an import shows."""
+    preview = source.preview
+    checked = source.status in (STATUS.CHECKED, STATUS.CHECKING)
+    position = preview.get("position", preview.get("rows", 0)) if checked else source.position
+    counts = preview if checked else vars(source)
+    words = {
+        "created": "created",
+        "updated": "updated",
+        "unchanged": "unchanged",
+        "refused": "refused",
+    }
+    return {
+        "working": source.status in running.AT_WORK,
+        "checked": checked,
+        "position": position,
+        "share": round(100 * position / source.rows) if source.rows else None,
+        "counts": [(words[name], counts.get(name, 0)) for name in words],
+        "shown": preview.get("shown", [])
+        if checked
+        else list(RefusedRow.objects.filter(source=source)[:20]),
+        "reasons": preview.get("reasons", []) if checked else [],
+        "mapped": [Column.from_json(item) for item in source.mapping],
+        "targets": mapping.TARGETS,
+        "may": {
+            "check": source.status == STATUS.CHECKED,
+            "start": source.status == STATUS.CHECKED,
+            "pause": source.status == STATUS.RUNNING,
+            "resume": source.status in (STATUS.PAUSED, STATUS.FAILED),
+            "undo": source.status in (STATUS.DONE, STATUS.PAUSED, STATUS.FAILED),
+        },
+    }
+
+
+class _Echo:
+    """A file that hands on what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(source: Import) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield "\ufeff"
+    for row in report.refused_csv(source):
+        yield writer.writerow(row)

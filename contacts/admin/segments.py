@@ -1,0 +1,193 @@
+"""Segments: the condition in rows and in words, how many, and how many there were."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from contacts import conditions, segments
+from contacts.admin.condition_editor import ConditionField
+from contacts.clock import now
+from contacts.models import Segment
+
+DAYS = 30
+CHART = {
+    "animation": False,
+    "maintainAspectRatio": False,
+    "plugins": {"legend": {"display": False}},
+    "scales": {
+        "x": {"grid": {"display": False}, "ticks": {"maxTicksLimit": 6, "maxRotation": 0}},
+        "y": {"beginAtZero": True, "ticks": {"maxTicksLimit": 3, "precision": 0}},
+    },
+}
+
+
+class SegmentForm(forms.ModelForm):
+    """A segment is either by a condition or by hand; that is chosen when it is made."""
+
+    by_hand = forms.BooleanField(
+        required=False,
+        label="Members are listed by hand or by import",
+        help_text="Otherwise the condition says who is a member, at any time.",
+    )
+    condition = ConditionField(required=False)
+
+    class Meta:
+        model = Segment
+        fields = ["name", "slug", "description", "by_hand", "condition"]
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            for name in ("slug", "by_hand"):
+                self.fields.pop(name, None)
+            if self.instance.is_static:
+                self.fields.pop("condition", None)
+            elif "condition" in self.fields:
+                self.fields["condition"].required = True
+                self.fields["condition"].for_segment(self.instance.slug)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """A new segment needs the one or the other."""
+        data: dict[str, Any] = super().clean() or {}
+        if self.instance.pk or self.errors:
+            return data
+        if data.get("by_hand"):
+            self.instance.condition = data["condition"] = None
+        elif data.get("condition") is None:
+            raise ValidationError({"condition": "Say who is a member."})
+        return data
+
+
+@admin.register(Segment)
+class SegmentAdmin(ModelAdmin):
+    """Sets of people."""
+
+    form = SegmentForm
+    list_display = ["name", "kind", "meaning", "number"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    actions_detail = ["recount", "show_members"]
+    change_form_outer_before_template = "contacts/admin/segment_top.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
+        """With the number of members of each, in the same statement."""
+        open_ = Count("memberships", filter=Q(memberships__left_at=None))
+        return super().get_queryset(request).annotate(members=open_)
+
+    def get_fields(self, request: HttpRequest, obj: Segment | None = None) -> list[str]:
+        """What can be set now; the address of a segment never changes."""
+        if obj is None:
+            return ["name", "slug", "description", "by_hand", "condition"]
+        return ["name", "description", *([] if obj.is_static else ["condition"])]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Segment | None = None) -> Any:
+        """Only where the slug can be set."""
+        return {} if obj else self.prepopulated_fields
+
+    @display(description="Kind", label={"By condition": "info", "By hand": "primary"})
+    def kind(self, segment: Segment) -> str:
+        """How one becomes a member."""
+        return "By hand" if segment.is_static else "By condition"
+
+    @display(description="Members are those of whom")
+    def meaning(self, segment: Segment) -> str:
+        """The condition in words."""
+        return meaning(segment)
+
+    @display(description="Members")
+    def number(self, segment: Segment) -> SafeString:
+        """How many, with a way to them."""
+        count: int = segment.members  # type: ignore[attr-defined]
+        return format_html('<a class="p-link" href="{}">{}</a>', members_url(segment), f"{count:,}")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """With size, sentence and chart above the form."""
+        segment = self.get_object(request, object_id) if object_id else None
+        extra = {**(extra_context or {}), **(top(segment) if segment else {})}
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Segment, form: Any, change: bool) -> None:
+        """Who is a member by a condition that was just written does not enter journeys by it."""
+        super().save_model(request, obj, form, change)
+        if not change or "condition" in form.changed_data:
+            segments.recount(obj, now())
+
+    @action(description="Count now", url_path="recount", permissions=["change"], icon="refresh")
+    def recount(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Count the members anew; no journey starts by it."""
+        segment = Segment.objects.get(pk=object_id)
+        moves = segments.recount(segment, now())
+        messages.success(
+            request,
+            f"{segments.size(segment):,} members: {len(moves.entered):,} came in,"
+            f" {len(moves.left):,} left.",
+        )
+        return HttpResponseRedirect(reverse("admin:contacts_segment_change", args=[object_id]))
+
+    @action(description="Show the members", url_path="members", icon="groups")
+    def show_members(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The people in it."""
+        return HttpResponseRedirect(members_url(Segment.objects.get(pk=object_id)))
+
+    class Media:
+        css = {"all": ["contacts/people.css"]}
+
+
+def meaning(segment: Segment) -> str:
+    """Who is a member, in words."""
+    if segment.condition is None:
+        return "was put into it by hand or by import"
+    return conditions.parse_segment(segment.condition).words()
+
+
+def members_url(segment: Segment) -> str:
+    """The list of people, with only the members."""
+    return f"{reverse('admin:contacts_contact_changelist')}?segment={segment.slug}"
+
+
+def top(segment: Segment) -> dict[str, Any]:
+    """What stands above the form: how many, who, and the last month as a chart."""
+    days = segments.sizes(segment, until=now().date(), days=DAYS)
+    return {
+        "segment": segment,
+        "meaning": meaning(segment),
+        "size": segments.size(segment),
+        "grown": days[-1][1] - days[0][1],
+        "options": json.dumps(CHART),
+        "chart": json.dumps(
+            {
+                "labels": [f"{day:%-d %b}" for day, _ in days],
+                "datasets": [
+                    {
+                        "label": "Members",
+                        "data": [count for _, count in days],
+                        "borderColor": "var(--color-primary-600)",
+                        "borderWidth": 2,
+                        "pointRadius": 0,
+                        "fill": False,
+                    }
+                ],
+            }
+        ),
+    }

@@ -1,0 +1,115 @@
+"""How many contacts a condition holds for, in bounded time: exactly, or nearly, or not at all.
+
+A count over a million contacts may take long, and an editor asks for one at each change. So the
+database is given a moment for the exact answer, and is stopped; then a sample is judged.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import OperationalError, connection, models, transaction
+
+from contacts.conditions import Condition
+from contacts.models import Contact
+
+#: Seconds that the exact count, and then the sample, may take.
+SECONDS = 1.5
+SAMPLE = 2_000
+#: SQLite looks at the clock after so many steps of its machine.
+_STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Headcount:
+    """How many of ``total`` contacts; ``count`` is None where it took too long to say.
+
+    ``exact`` is False where both are an estimate from a sample.
+    """
+
+    count: int | None
+    total: int | None
+    exact: bool = True
+
+    def words(self) -> str:
+        """The number as a sentence."""
+        if self.count is None:
+            return "Counting takes too long here."
+        if self.exact:
+            number = "1 contact matches" if self.count == 1 else f"{self.count:,} contacts match"
+        elif self.count:
+            number = f"About {self.count:,} contacts match"
+        else:
+            number = f"Few contacts match: none of {SAMPLE:,} taken at random"
+        return f"{number} now."
+
+
+def headcount(condition: Condition, now: datetime, *, seconds: float = SECONDS) -> Headcount:
+    """How many contacts ``condition`` holds for at ``now``; takes about twice ``seconds`` at most.
+
+    Raises TypeError where the condition needs an enrollment.
+    """
+    matching = Contact.objects.filter(condition.expression(now))
+    try:
+        with at_most(seconds):
+            return Headcount(matching.count(), Contact.objects.count())
+    except OperationalError:
+        pass
+    try:
+        with at_most(seconds):
+            return _estimate(matching)
+    except OperationalError:
+        return Headcount(None, None, exact=False)
+
+
+def _estimate(matching: models.QuerySet[Contact]) -> Headcount:
+    ends = Contact.objects.aggregate(first=models.Min("pk"), last=models.Max("pk"))
+    if ends["first"] is None:
+        return Headcount(0, 0)
+    ids = range(ends["first"], ends["last"] + 1)
+    # The same ids for the same contacts, so that the number does not jump about while one types.
+    chosen = random.Random(ends["last"]).sample(ids, min(SAMPLE, len(ids)))  # noqa: S311
+    there = Contact.objects.filter(pk__in=chosen).count()
+    found = matching.filter(pk__in=chosen).count()
+    scale = len(ids) / len(chosen)
+    return Headcount(_rounded(found * scale), _rounded(there * scale), exact=False)
+
+
+def _rounded(number: float) -> int:
+    """To two digits that count."""
+    return int(float(f"{number:.2g}"))
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Stop queries that take longer: they raise OperationalError."""
+    limit = _on_postgresql if connection.vendor == "postgresql" else _on_sqlite
+    with limit(seconds):
+        yield
+
+
+@contextmanager
+def _on_postgresql(seconds: float) -> Iterator[None]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        limit = f"{seconds * 1000:.0f}"
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
+        # Compiling a query that is stopped after a second costs more than it saves.
+        cursor.execute("SET LOCAL jit = off")
+        yield
+        cursor.execute("SET LOCAL statement_timeout = DEFAULT; SET LOCAL jit = DEFAULT")
+
+
+@contextmanager
+def _on_sqlite(seconds: float) -> Iterator[None]:
+    connection.ensure_connection()
+    until = time.monotonic() + seconds
+    connection.connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        yield
+    finally:
+        connection.connection.set_progress_handler(None, _STEPS)

@@ -1,0 +1,1 @@
+"""Contacts from CSV files: read, mapped, checked, loaded in bulk, undone."""

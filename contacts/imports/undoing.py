@@ -1,0 +1,61 @@
+"""Taking back what an import did, chunk by chunk from its end.
+
+Contacts it made go, except those to whom something has happened since. What it changed becomes
+what it was before, wherever it still is what the import wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from contacts import ingest, segments
+from contacts.identity import FIELDS, Person, lock
+from contacts.imports import hooks
+from contacts.models import Contact, Event, Import, ImportChunk
+from contacts.values import json_eq
+
+
+def undo_chunk(source: Import, chunk: ImportChunk, at: datetime) -> int:
+    """Take back one chunk, in the caller's transaction; returns how many contacts had to stay."""
+    kept = _with_history(set(chunk.created))
+    if source.segment is not None and source.segment.is_static:
+        segments.remove(source.segment, chunk.entered, at=at)
+    people = lock(int(pk) for pk in chunk.changed)
+    payloads = []
+    for pk, person in people.items():
+        payload = person.become(**_before(person, chunk.changed[str(pk)]))
+        if payload:
+            payloads.append((pk, payload))
+    ingest.save_people([person for person in people.values() if person.changed], at=at)
+    ingest.store_changes(payloads, at=at, quiet=True)
+    Contact.objects.filter(pk__in=set(chunk.created) - kept).delete()
+    chunk.delete()
+    return len(kept)
+
+
+def _with_history(created: set[int]) -> set[int]:
+    events = Event.objects.filter(contact__in=created).order_by()
+    kept = set(events.values_list("contact_id", flat=True).distinct())
+    for keeper in hooks.keepers:
+        kept |= keeper(created - kept)
+    return kept & created
+
+
+def _before(person: Person, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The values to go back to: only where the contact still has what the import wrote."""
+    attributes = dict(person.attributes)
+    for name, sides in changes.get("attributes", {}).items():
+        if not json_eq(attributes.get(name), sides.get("new")):
+            continue
+        if "old" in sides:
+            attributes[name] = sides["old"]
+        else:
+            attributes.pop(name, None)
+    fields = {
+        name: changes[name]["old"]
+        for name in FIELDS
+        if name in changes and getattr(person, name) == changes[name]["new"]
+    }
+    return {**fields, "attributes": attributes}

@@ -1,0 +1,66 @@
+"""Jobs as nudges: what is to be done stands in rows, so a job only says that somebody should look.
+
+Losing a nudge costs seconds, since the clock looks by itself; no function here raises when Redis is
+away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import django_rq
+from redis.exceptions import RedisError
+from rq.exceptions import DuplicateJobError
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a job nobody fetched is dropped: the clock has done its work by then.
+TTL = 600
+#: Seconds for which a job that failed is kept, to be looked at. Its id is taken that long.
+FAILURE_TTL = 60
+#: Most minutes that are marked after one batch; the clock finds the others.
+MOST_MINUTES = 500
+
+
+def nudge(queue: str, job: Callable[..., Any], job_id: str) -> None:
+    """Have ``job`` run soon. Of many nudges at most two are kept: one that runs, and one after it.
+
+    The second is needed because the first may have looked already when the new row came.
+    """
+    try:
+        for name in (job_id, f"{job_id}-again"):
+            try:
+                django_rq.get_queue(queue).enqueue(
+                    job,
+                    job_id=name,
+                    unique=True,
+                    ttl=TTL,
+                    result_ttl=0,
+                    failure_ttl=FAILURE_TTL,
+                    description=name,
+                )
+            except DuplicateJobError:
+                continue
+            return
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away (%s): the clock will see to %s", error, job_id)
+
+
+def at_minutes(queue: str, job: Callable[..., Any], name: str, minutes: Iterable[datetime]) -> None:
+    """Have ``job`` run at each of these minutes: one job a minute, whatever waits for it."""
+    try:
+        scheduler = django_rq.get_queue(queue)
+        for minute in sorted(set(minutes))[:MOST_MINUTES]:
+            scheduler.enqueue_at(
+                minute,
+                job,
+                job_id=f"{name}-{minute:%Y%m%dT%H%M}",
+                result_ttl=0,
+                failure_ttl=FAILURE_TTL,
+                description=name,
+            )
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away (%s): the clock will see to %s", error, name)

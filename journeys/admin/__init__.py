@@ -1,0 +1,18 @@
+"""The admin of journeys: the map, the people on it, and what needs attention.
+
+Django imports this package when the apps are ready; the models register in the modules below.
+"""
+
+from journeys.admin.enrollments import EnrollmentAdmin, RefusalAdmin, WebhookCallAdmin
+from journeys.admin.journeys import JourneyAdmin
+from journeys.admin.on_contact import visits as contact_visits
+from journeys.admin.people import journeys as contact_section
+
+__all__ = [
+    "EnrollmentAdmin",
+    "JourneyAdmin",
+    "RefusalAdmin",
+    "WebhookCallAdmin",
+    "contact_section",
+    "contact_visits",
+]

@@ -1,0 +1,196 @@
+"""The people on journeys: who is where, why, and who was not let in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.decorators import display
+
+from contacts.clock import now
+from journeys.admin import story
+from journeys.admin.lists import (
+    EndlessAdmin,
+    JourneyFilter,
+    NodeFilter,
+    PassedFilter,
+    PeopleSearch,
+    link,
+)
+from journeys.models import Enrollment, Refusal, WebhookCall
+from journeys.picture import ENTRY, entry_card, read_nodes
+from journeys.timing import moment
+
+LABELS = {
+    "Active": "info",
+    "Waiting": "info",
+    "Completed": "success",
+    "Exited": "default",
+    "Failed": "danger",
+}
+
+
+class Stylish:
+    """Brings the styles of our own pages."""
+
+    class Media:
+        css = {"all": ["journeys/pages.css"]}
+
+
+@admin.register(Enrollment)
+class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
+    """Every passage of a person through a journey, with a page that explains itself."""
+
+    list_display = ("person", "in_journey", "state", "where", "began", "until", "why_ended")
+    list_display_links = ("person",)
+    list_filter = (
+        JourneyFilter,
+        NodeFilter,
+        PassedFilter,
+        ("status", admin.ChoicesFieldListFilter),
+        ("reason", admin.AllValuesFieldListFilter),
+    )
+    list_select_related = ("contact", "journey", "version", "node")
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Reasons are offered only for one journey: listing those of all would read every row."""
+        offered = list(super().get_list_filter(request))
+        return offered if request.GET.get("journey") else offered[:-1]
+
+    @display(description="Person", ordering="contact")
+    def person(self, enrollment: Enrollment) -> str:
+        """The contact."""
+        return str(enrollment.contact)
+
+    @display(description="Journey")
+    def in_journey(self, enrollment: Enrollment) -> str:
+        """The journey and its version."""
+        return f"{enrollment.journey.name}, version {enrollment.version.number}"
+
+    @display(description="Status", label=LABELS)
+    def state(self, enrollment: Enrollment) -> str:
+        """The status; a conversion is told from other exits."""
+        return enrollment.get_status_display()
+
+    @display(description="Step")
+    def where(self, enrollment: Enrollment) -> str:
+        """Where it stands, or stood last."""
+        return enrollment.node.key if enrollment.node else "–"
+
+    @display(description="Entered", ordering="-id")
+    def began(self, enrollment: Enrollment) -> str:
+        """When it began."""
+        return moment(enrollment.entered_at)
+
+    @display(description="Goes on")
+    def until(self, enrollment: Enrollment) -> str:
+        """When the wait is over at the latest."""
+        return moment(enrollment.resume_at) or "–"
+
+    @display(description="Reason")
+    def why_ended(self, enrollment: Enrollment) -> str:
+        """Why it ended."""
+        return enrollment.reason or "–"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page of one enrollment: its path, and why it is where it is."""
+        chosen = Enrollment.objects.select_related("contact", "journey", "version", "node", "event")
+        enrollment = chosen.filter(pk=object_id).first() if object_id.isdigit() else None
+        if enrollment is None or not self.has_view_permission(request, enrollment):
+            raise Http404
+        moment_now = now()
+        definition = enrollment.version.definition
+        cards = {ENTRY: entry_card(definition), **read_nodes(definition)}
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{enrollment.contact} in {enrollment.journey.name}",
+            "media": self.media,
+            "enrollment": enrollment,
+            "label_type": LABELS[enrollment.get_status_display()],
+            "entry": cards[ENTRY],
+            "why": story.why(enrollment, cards, moment_now),
+            "steps": story.steps(enrollment, moment_now),
+            "refusals": Refusal.objects.filter(story.refusals(enrollment)).order_by("-at")[:10],
+            "others": Enrollment.objects.filter(story.refusals(enrollment))
+            .exclude(pk=enrollment.pk)
+            .order_by("-pk")[:10],
+            "contact_link": link(enrollment.contact),
+            "journey_link": link(enrollment.journey, enrollment.journey.name),
+            "has_view_permission": True,
+        }
+        return TemplateResponse(request, "journeys/enrollment.html", context)
+
+
+@admin.register(Refusal)
+class RefusalAdmin(PeopleSearch, EndlessAdmin):
+    """Why a trigger did not enroll somebody (E1)."""
+
+    list_display = ("person", "journey", "why", "when")
+    list_filter = (JourneyFilter, ("reason", admin.ChoicesFieldListFilter))
+    list_select_related = ("contact", "journey")
+
+    @display(description="Person")
+    def person(self, refusal: Refusal) -> str:
+        """The contact."""
+        return str(refusal.contact)
+
+    @display(description="Not enrolled because of")
+    def why(self, refusal: Refusal) -> str:
+        """The first rule that failed."""
+        return refusal.get_reason_display()
+
+    @display(description="At", ordering="-id")
+    def when(self, refusal: Refusal) -> str:
+        """When it was refused."""
+        return moment(refusal.at)
+
+
+@admin.register(WebhookCall)
+class WebhookCallAdmin(EndlessAdmin):
+    """The requests that webhook nodes asked for."""
+
+    list_display = ("request_line", "state", "for_whom", "tries", "answered", "when")
+    list_filter = (("status", admin.ChoicesFieldListFilter),)
+    list_select_related = ("enrollment__contact", "enrollment__journey")
+
+    @display(description="Request")
+    def request_line(self, call: WebhookCall) -> str:
+        """Method and address."""
+        return f"{call.method} {call.url}"
+
+    @display(
+        description="Status",
+        label={"Answered": "success", "Failed": "danger", "Queued": "info", "Being sent": "info"},
+    )
+    def state(self, call: WebhookCall) -> str:
+        """The status."""
+        return call.get_status_display()
+
+    @display(description="For")
+    def for_whom(self, call: WebhookCall) -> str:
+        """The person and the journey."""
+        return link(call.enrollment, f"{call.enrollment.contact} in {call.enrollment.journey.name}")
+
+    @display(description="Tries")
+    def tries(self, call: WebhookCall) -> int:
+        """How often it was tried."""
+        return call.attempts
+
+    @display(description="Answer")
+    def answered(self, call: WebhookCall) -> str:
+        """The HTTP status, or what went wrong."""
+        return str(call.response_status or "") or call.error[:80] or "–"
+
+    @display(description="Asked for", ordering="-id")
+    def when(self, call: WebhookCall) -> str:
+        """When the node asked for it."""
+        return moment(call.created_at)

@@ -1,0 +1,219 @@
+"""Where a journey begins: with a recipe, a file, a copy of another, or an empty map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+
+from contacts import conditions
+from contacts.clock import now
+from contacts.problems import Invalid, Problems
+from journeys import bundles, files, publishing
+from journeys.admin import maps
+from journeys.definition import Catalog
+from journeys.models import Journey
+from journeys.picture import draw, entry_words
+
+FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+MOST_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A journey that real products ship, as a file to start from."""
+
+    slug: str
+    name: str
+    description: str
+    text: str
+    starts: str
+    needs: str
+    picture: SafeString
+
+
+@lru_cache(maxsize=1)
+def recipes() -> list[Recipe]:
+    """All recipes, as their files are read once a process."""
+    return [_recipe(file.read_text()) for file in sorted(FOLDER.glob("*.yaml"))]
+
+
+def _recipe(text: str) -> Recipe:
+    loaded = files.load(text, Catalog())
+    if loaded.definition is None:
+        raise Invalid(loaded.problems)
+    data, definition = loaded.data, loaded.definition
+    looks = [condition.looks_at() for condition in definition.conditions()]
+    looks += [
+        conditions.parse_segment(segment.when).looks_at()
+        for segment in definition.segments.values()
+        if segment.when is not None
+    ]
+    events = {name for node in definition.nodes.values() for name in node.kind.events()}
+    events |= {name for one in looks for name in one.events}
+    trigger = data["entry"]["trigger"]
+    events |= {trigger["event"]} if "event" in trigger else set()
+    if definition.goal_event is not None:
+        events.add(definition.goal_event.event)
+    attributes = {name for one in looks for name in one.attributes}
+    attributes |= {trigger["date"]} if "date" in trigger else set()
+    own = {name for name in events if name.startswith("message_")}
+    needs = [*_named("event", events - own), *_named("attribute", attributes)]
+    words, _ = entry_words(data)
+    return Recipe(
+        slug=definition.slug,
+        name=definition.name,
+        description=str(data.get("description", "")),
+        text=text,
+        starts=words,
+        needs=" and ".join(needs),
+        picture=mark_safe(maps.thumbnail(draw(data), definition.name)),  # noqa: S308  our drawing
+    )
+
+
+def _named(what: str, names: set[str]) -> list[str]:
+    plural = "s" if len(names) > 1 else ""
+    return [f"the {what}{plural} {', '.join(sorted(names))}"] if names else []
+
+
+class Gallery:
+    """The page on which one starts, for one ModelAdmin."""
+
+    def __init__(self, model_admin: Any) -> None:
+        self.admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        """The addresses that its buttons send to."""
+        wrap = self.admin.admin_site.admin_view
+        return [
+            path("add/recipe/", wrap(self.from_recipe), name="journeys_journey_add_recipe"),
+            path("add/file/", wrap(self.from_file), name="journeys_journey_add_file"),
+            path("add/empty/", wrap(self.empty), name="journeys_journey_add_empty"),
+            path("add/copy/", wrap(self.copy), name="journeys_journey_add_copy"),
+        ]
+
+    def page(
+        self, request: HttpRequest, problems: Problems | None = None, status: int = 200
+    ) -> HttpResponse:
+        """The gallery; with the problems of a file that was refused."""
+        if not self.admin.has_add_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin.admin_site.each_context(request),
+            "opts": self.admin.opts,
+            "media": self.admin.media,
+            "title": "New journey",
+            "recipes": recipes(),
+            "journeys": Journey.objects.order_by("name").values_list("pk", "name"),
+            "problems": problems or [],
+        }
+        return TemplateResponse(request, "journeys/gallery.html", context, status=status)
+
+    def _may(self, request: HttpRequest) -> None:
+        if not self.admin.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            raise Http404
+
+    @staticmethod
+    def _to_map(journey: Journey) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:journeys_journey_change", args=[journey.pk]))
+
+    def from_recipe(self, request: HttpRequest) -> HttpResponse:
+        """A journey from a recipe, under a free slug; what it carries is made where missing."""
+        self._may(request)
+        wanted = request.POST.get("recipe", "")
+        recipe = next((one for one in recipes() if one.slug == wanted), None)
+        if recipe is None:
+            raise Http404
+        data = files.read(recipe.text)
+        data["journey"] = free_slug(recipe.slug)
+        try:
+            taken = bundles.take_in(files.write(without_known(data)), by=_user(request), at=now())
+        except Invalid as invalid:
+            return self.page(request, invalid.problems, 400)
+        return self._to_map(taken.journey)
+
+    def from_file(self, request: HttpRequest) -> HttpResponse:
+        """A journey from an uploaded file; one with the same slug becomes its draft."""
+        self._may(request)
+        upload = request.FILES.get("file")
+        problems = Problems()
+        if upload is None:
+            problems.error("", "Choose a file first.")
+            return self.page(request, problems, 400)
+        if (upload.size or 0) > MOST_BYTES:
+            problems.error("", "The file is larger than 4 MB.")
+            return self.page(request, problems, 400)
+        try:
+            text = upload.read().decode("utf-8-sig")
+            taken = bundles.take_in(text, by=_user(request), at=now())
+        except UnicodeDecodeError:
+            problems.error("", "The file is not text in UTF-8.")
+            return self.page(request, problems, 400)
+        except Invalid as invalid:
+            return self.page(request, invalid.problems, 400)
+        name = taken.journey.name
+        said = "was made from the file." if taken.is_new else "has the file as its draft."
+        messages.success(request, f"“{name}” {said}")
+        return self._to_map(taken.journey)
+
+    def empty(self, request: HttpRequest) -> HttpResponse:
+        """An empty map under a name."""
+        self._may(request)
+        name = request.POST.get("name", "").strip()[:200] or "New journey"
+        data = {
+            "journey": free_slug(slugify(name) or "journey"),
+            "name": name,
+            "entry": {"reentry": "once"},
+            "nodes": {},
+        }
+        return self._to_map(publishing.create(data, by=_user(request), at=now()))
+
+    def copy(self, request: HttpRequest) -> HttpResponse:
+        """A copy of another journey."""
+        self._may(request)
+        chosen = request.POST.get("journey", "")
+        journey = Journey.objects.filter(pk=chosen).first() if chosen.isdigit() else None
+        if journey is None:
+            raise Http404
+        return self._to_map(publishing.duplicate(journey, by=_user(request), at=now()))
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user
+
+
+def free_slug(wish: str) -> str:
+    """``wish``, or with a number behind it where it is taken."""
+    wish = wish[:90]
+    taken = set(Journey.objects.filter(slug__startswith=wish).values_list("slug", flat=True))
+    slug, number = wish, 2
+    while slug in taken:
+        slug, number = f"{wish}-{number}", number + 1
+    return slug
+
+
+def without_known(data: dict[str, Any]) -> dict[str, Any]:
+    """The file without what the installation has under the same slug: a recipe replaces nothing."""
+    from contacts.models import Segment
+    from messaging.models import Template, Topic
+
+    models = {"templates": Template, "segments": Segment, "topics": Topic}
+    made = dict(data)
+    for section, model in models.items():
+        carried = made.get(section)
+        if carried:
+            known = model.objects.filter(slug__in=carried)  # type: ignore[attr-defined]
+            slugs = set(known.values_list("slug", flat=True))
+            made[section] = {slug: one for slug, one in carried.items() if slug not in slugs}
+    return made

@@ -1,0 +1,122 @@
+"""What the lists of the admin share: pages without counting, a search for people, filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from contacts.admin.base import LargeList, ReadOnly
+from contacts.models import Contact
+from journeys.models import Journey, Node
+
+
+def link(target: Model | None, text: str = "") -> SafeString | str:
+    """A link to the admin page of ``target``, or its text where it has none."""
+    if target is None:
+        return ""
+    meta, label = target._meta, text or str(target)
+    if not admin.site.is_registered(type(target)):
+        return label
+    url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[target.pk])
+    return format_html('<a class="jl-link" href="{}">{}</a>', url, label)
+
+
+class EndlessAdmin(ReadOnly, LargeList):
+    """A list that may have millions of rows: read-only, newest first."""
+
+    ordering = ("-pk",)
+    actions = None
+    list_disable_select_all = True
+
+
+def of_people(rows: QuerySet[Any], term: str, path: str = "contact") -> QuerySet[Any]:
+    """The rows about people whose id is ``term`` or whose address begins with it."""
+    low = term.strip().lower()
+    if not low:
+        return rows
+    address = {"low": low} if "@" in low else {"low__startswith": low}
+    people = Contact.objects.alias(low=Lower("email")).filter(
+        Q(**address) | Q(external_id=term.strip())
+    )
+    return rows.filter(**{f"{path}__in": people.values("pk")})
+
+
+class PeopleSearch:
+    """Searches a list by the person: the whole address, its beginning, or the external id."""
+
+    search_fields = ("contact__email",)
+    search_help_text = "The beginning of an e-mail address, or an external id."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """The rows about the people that are meant."""
+        return of_people(queryset, search_term), False
+
+
+class JourneyFilter(admin.SimpleListFilter):
+    """By journey; the query is one for the whole list."""
+
+    title = "journey"
+    parameter_name = "journey"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """All journeys by name."""
+        rows = Journey.objects.order_by("name").values_list("pk", "name")
+        return [(str(pk), name) for pk, name in rows]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the chosen one."""
+        value = self.value()
+        return queryset.filter(journey=value) if value and value.isdigit() else queryset
+
+
+class NodeFilter(admin.SimpleListFilter):
+    """By the node where people stand; offered once a journey is chosen."""
+
+    title = "step"
+    parameter_name = "node"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The nodes of the chosen journey, over all versions."""
+        journey = request.GET.get("journey", "")
+        if not journey.isdigit():
+            return []
+        keys = Node.objects.filter(version__journey=int(journey)).order_by("key")
+        return [(key, key) for key in keys.values_list("key", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those who stand at that node now."""
+        value = self.value()
+        if not value:
+            return queryset
+        return queryset.filter(node__key=value, status__in=["active", "waiting"])
+
+
+class PassedFilter(admin.SimpleListFilter):
+    """By a node that people went through; offered once a journey is chosen."""
+
+    title = "went through"
+    parameter_name = "through"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The nodes of the chosen journey, over all versions."""
+        return NodeFilter.lookups(self, request, model_admin)  # type: ignore[arg-type]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those who have been at that node, by the outcome where one is given."""
+        value = self.value()
+        if not value:
+            return queryset
+        key, _, outcome = value.partition(":")
+        found = queryset.filter(visits__node__key=key)
+        if outcome:
+            found = queryset.filter(visits__node__key=key, visits__outcome=outcome)
+        return found.distinct()

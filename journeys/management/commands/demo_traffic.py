@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import base64
+import json
+import random
+import signal
+import threading
+import urllib.request
+import uuid
+from argparse import ArgumentParser
+from collections import deque
+from typing import Any
+from urllib.error import URLError
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from journeys.demo import PEOPLE
+from journeys.management.commands.load_demo import KEY_FILE
+
+Event = dict[str, Any]
+
+
+class Visitors:
+    """People of the demo who sign up, fill carts, and mostly come back to them."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.carts: deque[tuple[str, str, int]] = deque(maxlen=60)
+        self.newcomers: deque[str] = deque(maxlen=60)
+
+    def act(self) -> list[Event]:
+        """What a few of them do now."""
+        deed = self.chance.choice((self.sign_up, self.fill_cart, self.go_on, self.come_back))
+        return deed()
+
+    def _someone(self) -> str:
+        return f"demo-{self.chance.randint(1, PEOPLE)}"
+
+    def sign_up(self) -> list[Event]:
+        person = self._someone()
+        self.newcomers.append(person)
+        return [_event(person, "signed_up", source=self.chance.choice(("ad", "friend", "search")))]
+
+    def fill_cart(self) -> list[Event]:
+        person, cart = self._someone(), f"c{uuid.uuid4().hex[:8]}"
+        total = self.chance.randint(15, 240)
+        self.carts.append((person, cart, total))
+        return [_event(person, "cart_updated", cart_id=cart, total=total)]
+
+    def go_on(self) -> list[Event]:
+        if not self.newcomers:
+            return self.sign_up()
+        person = self.newcomers.popleft()
+        name = self.chance.choice(("project_created", "onboarding_completed", "page_viewed"))
+        return [_event(person, name)]
+
+    def come_back(self) -> list[Event]:
+        if not self.carts:
+            return self.fill_cart()
+        person, cart, total = self.carts.popleft()
+        name = self.chance.choice(("order_placed", "checkout_started", "page_viewed"))
+        return [_event(person, name, cart_id=cart, total=total)]
+
+
+def _event(person: str, name: str, **properties: Any) -> Event:
+    return {
+        "type": "track",
+        "userId": person,
+        "event": name,
+        "properties": properties,
+        "messageId": str(uuid.uuid4()),
+    }
+
+
+class Command(BaseCommand):
+    """A little traffic over HTTP, so that the demo's pages move."""
+
+    help = "Post what the demo's people do, over HTTP, until it is stopped."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--every", type=float, default=2.0, help="seconds between two posts")
+        parser.add_argument("--count", type=int, help="end after so many posts")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        file = settings.VAR_DIR / KEY_FILE
+        if not file.exists():
+            self.stdout.write("The demo was not loaded: there is nobody to act.")
+            return
+        key, stop = file.read_text().strip(), threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        visitors, posts = Visitors(random.Random()), 0  # noqa: S311  a demo, no secret
+        while not stop.is_set() and posts != options["count"]:
+            self._post(key, visitors.act())
+            posts += 1
+            stop.wait(options["every"])
+
+    def _post(self, key: str, events: list[Event]) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{settings.PORT}/v1/batch",
+            data=json.dumps({"batch": events}).encode(),
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode(),
+            },
+        )
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        except (URLError, OSError) as error:
+            self.stderr.write(f"Nobody took the event: {error}.")

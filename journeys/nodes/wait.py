@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+
+from django import forms
+
+from contacts.values import parse_moment, words_duration
+from journeys.calendar import instant, later, local_date, shifted
+from journeys.fields import (
+    DateRule,
+    DateSetting,
+    DurationSetting,
+    EventSetting,
+    Place,
+    WindowSetting,
+)
+from journeys.nodes.base import NodeKind, Result, Wait
+from journeys.wording import date_rule, event_match, window
+from journeys.world import Happening, Passage
+
+MINUTE = timedelta(minutes=1)
+WAYS = ("for", "until_event", "until_date", "until_window")
+
+
+def day_of(value: Any, where: tzinfo) -> date | None:
+    """The local date that an attribute's value names (W3), or None where it is no date."""
+    moment = parse_moment(value)
+    if moment is None:
+        return None
+    return moment.date if moment.is_date else local_date(moment.instant, where)
+
+
+def moment_of(value: Any, rule: DateRule, where: tzinfo) -> datetime | None:
+    """The moment that a rule makes of an attribute's value (W3); None where there is none."""
+    if rule.at is None:
+        moment = parse_moment(value)
+        return later(moment.instant, rule.offset) if moment else None
+    day = day_of(value, where)
+    target = shifted(day, rule.offset.days) if day else None
+    return instant(target, rule.at, where) if target else None
+
+
+class WaitKind(NodeKind):
+    """Holds people for a time, until an event, until a date of theirs, or until opening hours."""
+
+    kind = "wait"
+    label = "Wait"
+    description = "Holds people for a time, or until something happens."
+    icon = "hourglass_empty"
+    order = 20
+    starts_as = {"for": "1d"}
+    one_of = True
+
+    class Config(forms.Form):
+        until_event = EventSetting(
+            required=False, extra=("timeout",), help_text="Until the person does something."
+        )
+        until_date = DateSetting(required=False, help_text="Until a date of the person.")
+        until_window = WindowSetting(required=False, help_text="Until these opening hours.")
+
+    # `for` is a word of Python's, so it can't be a name in the class body.
+    Config.base_fields = {
+        "for": DurationSetting(required=False, help_text="For a length of time, such as 3d."),
+        **Config.base_fields,
+    }
+
+    @classmethod
+    def check(cls, clean: dict[str, Any], place: Place) -> None:
+        if len(clean) != 1:
+            place.error("A wait needs exactly one way to end.", f"One of: {', '.join(WAYS)}.")
+
+    @property
+    def way(self) -> str:
+        return next(iter(self.config), "for")
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        setting = self.config.get(self.way)
+        if self.way == "until_event":
+            timed = setting is not None and setting.timeout is not None
+            return ("event", "timeout") if timed else ("event",)
+        return ("next", "past", "missing") if self.way == "until_date" else ("next",)
+
+    def enter(self, passage: Passage) -> Result:
+        setting = self.config[self.way]
+        if self.way == "for":
+            return Wait(later(passage.arrived_at, setting))
+        if self.way == "until_event":
+            return Wait(later(passage.arrived_at, setting.timeout) if setting.timeout else None)
+        if self.way == "until_date":
+            return self._date(passage)
+        return passage.until_open(setting) or "next"
+
+    def _date(self, passage: Passage) -> Result:
+        rule: DateRule = self.config["until_date"]
+        moment = moment_of(passage.attribute(rule.attribute), rule, passage.person.zone)
+        if moment is None:
+            return "missing"
+        if moment < passage.now:
+            return "past"
+        return "next" if moment == passage.now else Wait(moment)
+
+    def due(self, passage: Passage) -> Result:
+        return "timeout" if self.way == "until_event" else "next"
+
+    def hears(self, passage: Passage, happening: Happening) -> str | None:
+        if self.way != "until_event":
+            return None
+        match = self.config["until_event"]
+        heard = match.matches(happening.name, happening.properties, passage.trigger, passage.now)
+        return "event" if heard else None
+
+    def changed(self, passage: Passage) -> Result | None:
+        if self.way == "until_date":
+            rule: DateRule = self.config["until_date"]
+            moment = moment_of(passage.attribute(rule.attribute), rule, passage.person.zone)
+            return None if moment == passage.resume_at else self._date(passage)
+        if self.way == "until_window":
+            return passage.moved_opening(self.config["until_window"])
+        return None
+
+    def planned(self, passage: Passage) -> Result | None:
+        if self.way in ("for", "until_event"):
+            return self.enter(passage)
+        return self.changed(passage)
+
+    def events(self) -> Iterator[str]:
+        if self.way == "until_event" and self.config["until_event"]:
+            yield self.config["until_event"].event
+
+    def slows(self) -> bool:
+        setting = self.config.get(self.way)
+        if self.way == "for":
+            return setting is not None and setting >= MINUTE
+        if self.way == "until_event":
+            return setting is not None and (setting.timeout or MINUTE) >= MINUTE
+        return False
+
+    def words(self) -> str:
+        setting = self.config.get(self.way)
+        if setting is None:
+            return self.label
+        if self.way == "for":
+            return f"Wait {words_duration(setting)}"
+        if self.way == "until_event":
+            limit = f", at most {words_duration(setting.timeout)}" if setting.timeout else ""
+            return f"Wait for {event_match(setting)}{limit}"
+        if self.way == "until_date":
+            return f"Wait until {date_rule(setting)}"
+        return f"Wait until it is {window(setting)}"

@@ -1,0 +1,43 @@
+"""From a draft to a version that runs, and what an operator does with a journey that does.
+
+``problems`` before, ``publish``, then ``pause``, ``resume``, ``archive``; ``carry_on`` finishes in
+batches what concerns too many people for one transaction, after whatever restart.
+"""
+
+from journeys.publishing.carrying import carry_on, due_since
+from journeys.publishing.drafts import (
+    Stale,
+    create,
+    duplicate,
+    examine,
+    problems,
+    restore,
+    save_draft,
+)
+from journeys.publishing.ending import archive
+from journeys.publishing.pausing import Overdue, overdue, pause, resume
+from journeys.publishing.relocating import Move, Standing, may_take_back, standing, take_back
+from journeys.publishing.versions import publish
+
+__all__ = [
+    "Move",
+    "Overdue",
+    "Stale",
+    "Standing",
+    "archive",
+    "carry_on",
+    "create",
+    "due_since",
+    "duplicate",
+    "examine",
+    "may_take_back",
+    "overdue",
+    "pause",
+    "problems",
+    "publish",
+    "restore",
+    "resume",
+    "save_draft",
+    "standing",
+    "take_back",
+]

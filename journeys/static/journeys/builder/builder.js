@@ -1,0 +1,648 @@
+/* The builder: holds the draft, changes it by the functions of draft.js, and saves each change.
+
+   The server has the last word on what is drawn, said and wrong; see docs/builder.md. */
+
+import { ENTRY, clip, configure, freshKey, insert, lead, move, moveBranch, paste, remove, removeBranch, rename, successors, targets } from "./draft.js";
+import { ask, debounce, element, post, sentence } from "./dom.js";
+import { History } from "./history.js";
+import { Live } from "./live.js";
+import { Palette } from "./palette.js";
+import { Panel } from "./panel.js";
+import { savePng } from "./picture.js";
+import { View, neighbour } from "./view.js";
+
+const TYPING = 350;
+const CLIP = "journeys.clip";
+
+class Builder {
+  constructor(root, state) {
+    Object.assign(this, { root, urls: state.urls, names: state.names, editable: state.editable });
+    Object.assign(this, { kinds: state.kinds, live: state.live });
+    this.canvas = root.querySelector("[data-canvas]");
+    this.world = root.querySelector("[data-world]");
+    this.list = root.querySelector("[data-list]");
+    this.says = root.querySelector("[data-says]");
+    this.saved = root.querySelector("[data-saved]");
+    this.banner = root.querySelector("[data-banner]");
+    this.dialog = root.querySelector("[data-ask]");
+    this.view = new View(this.canvas);
+    this.panel = new Panel(root.querySelector("[data-panel]"), this);
+    this.palette = new Palette(root.querySelector("[data-palette]"));
+    this.history = new History(state.draft);
+    this.saving = false;
+    this.dirty = false;
+    this.carrying = null;
+    this.saveSoon = debounce(TYPING, () => this.save());
+    this.take(state);
+    this.view.begin();
+    this.listen();
+    this.liveNumbers = new Live(this);
+    if (this.editable && !Object.keys(this.draft.nodes ?? {}).length && !this.draft.entry?.trigger) {
+      this.panel.open(ENTRY, { focus: false });
+    }
+    const wanted = new URLSearchParams(location.search).get("step");
+    if (wanted && this.cards[wanted]) this.openCard(wanted);
+    root.dataset.ready = "";
+  }
+
+  get draft() {
+    return this.history.present;
+  }
+
+  // --- what the server said ---
+
+  take(state) {
+    this.revision = state.revision;
+    this.cards = state.cards;
+    this.boxes = state.boxes;
+    this.problems = state.problems;
+    this.history.settle(state.draft);
+    const focused = document.activeElement?.id;
+    const onMap = this.world.contains(document.activeElement);
+    this.world.innerHTML = state.html.map;
+    this.list.innerHTML = state.html.list;
+    this.view.show(state.html.width, state.html.height, state.boxes);
+    this.saved.textContent = state.saved;
+    this.count(state.errors, state.warnings);
+    this.rove();
+    this.panel.mark();
+    if (this.carrying) this.showCarrying();
+    if (onMap && focused) (document.getElementById(focused) ?? this.stops()[0])?.focus();
+    if (this.wanted) {
+      const { key, open } = this.wanted;
+      this.wanted = null;
+      if (open) this.openCard(key);
+      else this.focusCard(key);
+    }
+    this.liveNumbers?.show();
+    this.panel.problems();
+  }
+
+  count(errors, warnings) {
+    const button = this.root.querySelector("[data-problems]");
+    if (!button) return;
+    const parts = [];
+    if (errors) parts.push(`${errors} ${errors === 1 ? "problem" : "problems"}`);
+    if (warnings) parts.push(`${warnings} ${warnings === 1 ? "hint" : "hints"}`);
+    button.querySelector("[data-words]").textContent = parts.join(", ") || "No problems";
+    button.dataset.level = errors ? "error" : warnings ? "warning" : "fine";
+    button.querySelector(".material-symbols-outlined").textContent = errors ? "error" : warnings ? "info" : "check_circle";
+  }
+
+  /** What a refresh of the numbers brought: somebody else may have saved. */
+  heard({ revision, saved }) {
+    if (revision === this.revision || this.saving || this.dirty) return;
+    if (revision > this.revision) this.tellOther(saved);
+  }
+
+  // --- changing and saving ---
+
+  /** Take a new draft and save it. */
+  change(draft, kind = "") {
+    if (!this.editable || draft === this.draft) return;
+    this.history.push(draft, kind);
+    this.dirty = true;
+    this.buttons();
+    if (kind) this.saveSoon();
+    else this.saveSoon.now();
+  }
+
+  async save() {
+    if (this.saving || this.conflict) return;
+    this.saving = true;
+    this.dirty = false;
+    this.saved.textContent = "Saving …";
+    const sent = this.draft;
+    try {
+      const response = await post(this.urls.save, { draft: sent, revision: this.revision });
+      const state = response.ok || response.status === 409 ? await response.json() : {};
+      if (response.status === 409) this.tellOther(state.saved, state.revision);
+      else if (!response.ok) this.fail(response.status);
+      else if (this.draft === sent) this.take(state);
+      else this.revision = state.revision;
+    } catch {
+      this.fail(0);
+    }
+    this.saving = false;
+    if (this.dirty && !this.saveSoon.waits()) this.save();
+  }
+
+  fail(status) {
+    const lost = status === 403 ? "You are signed out, or may not edit this." : "The server could not be reached.";
+    this.saved.textContent = "Not saved";
+    this.tell(`${lost} Your changes are kept here as long as this page is open.`, [
+      ["Try again", () => this.save()],
+    ]);
+    this.dirty = true;
+  }
+
+  tellOther(saved, revision = null) {
+    this.conflict = true;
+    this.saved.textContent = "Not saved";
+    const words = saved.replace(/^Saved/, "This journey was saved in another window");
+    const choices = [["Take over what was saved", () => this.reload()]];
+    if (revision !== null || this.dirty) choices.push(["Keep mine instead", () => this.overwrite()]);
+    this.tell(`${words}.`, choices);
+  }
+
+  async reload() {
+    const state = await (await fetch(this.urls.draft)).json();
+    this.conflict = false;
+    this.dirty = false;
+    this.untell();
+    this.history.push(state.draft);
+    this.take(state);
+    this.panel.close();
+    this.buttons();
+  }
+
+  async overwrite() {
+    const { revision } = await (await fetch(this.urls.draft)).json();
+    this.conflict = false;
+    this.revision = revision;
+    this.untell();
+    this.save();
+  }
+
+  tell(words, choices) {
+    const buttons = choices.map(([label, act]) => {
+      const button = element("button", { type: "button", class: "jb-button" }, [label]);
+      button.addEventListener("click", () => {
+        this.untell();
+        act();
+      });
+      return button;
+    });
+    this.banner.replaceChildren(element("span", {}, [words]), ...buttons);
+    this.banner.hidden = false;
+  }
+
+  untell() {
+    this.banner.hidden = true;
+    this.banner.replaceChildren();
+  }
+
+  say(words) {
+    this.says.textContent = words;
+  }
+
+  buttons() {
+    const set = (name, on) => {
+      const button = this.root.querySelector(`[data-do="${name}"]`);
+      if (button) button.disabled = !on;
+    };
+    set("undo", this.history.past.length);
+    set("redo", this.history.future.length);
+  }
+
+  step(draft, words) {
+    if (!draft) return;
+    this.dirty = true;
+    this.buttons();
+    this.save();
+    this.say(words);
+    if (this.panel.key !== null) {
+      if (this.panel.key !== ENTRY && !draft.nodes?.[this.panel.key]) this.panel.close();
+      else this.panel.open(this.panel.key, { focus: false });
+    }
+  }
+
+  // --- operations ---
+
+  name(key) {
+    return this.cards[key]?.words ?? key;
+  }
+
+  add(at, kind) {
+    const key = freshKey(this.draft, kind.kind);
+    this.wanted = { key, open: true };
+    this.change(insert(this.draft, this.cards, at, key, { kind: kind.kind, ...kind.config }));
+    this.say(`${kind.label} added.`);
+  }
+
+  lead(key, changes) {
+    this.change(lead(this.draft, this.cards, key, changes));
+  }
+
+  configure(key, config, renamed, kind) {
+    const made = configure(this.draft, this.cards, key, config, renamed);
+    if (JSON.stringify(made.nodes[key]) !== JSON.stringify(this.draft.nodes[key])) {
+      this.change(made, kind && `${kind} ${key}`);
+    }
+  }
+
+  setEntry(parts, kind) {
+    const made = { ...structuredClone(this.draft) };
+    for (const [part, value] of Object.entries(parts)) {
+      if (value === undefined) delete made[part];
+      else made[part] = value;
+    }
+    if (JSON.stringify(made) !== JSON.stringify(this.draft)) this.change(made, kind && `${kind} start`);
+    if (parts.name) this.root.querySelector("[data-name]").textContent = parts.name;
+  }
+
+  rename(old, key) {
+    this.change(rename(this.draft, old, key));
+  }
+
+  askRemove(key) {
+    if (!this.draft.nodes?.[key]) return;
+    const next = successors(this.draft, this.cards, key);
+    if (next.length < 2) return this.remove(key, next[0] ?? null);
+    const ways = next.map((target) => ({
+      label: `Go on with “${this.name(target)}”`,
+      act: () => this.remove(key, target),
+    }));
+    ask(this.dialog, `Delete “${this.name(key)}”`, "It leads to several steps. Where do people go who come here?", [
+      ...ways,
+      { label: "Nowhere: leave the ends open", act: () => this.remove(key, null) },
+      { label: "Delete all from here on", danger: true, act: () => this.removeBranch(key) },
+      { label: "Cancel" },
+    ]);
+  }
+
+  remove(key, instead) {
+    this.say(`“${this.name(key)}” deleted.`);
+    this.panel.close();
+    this.wanted = { key: instead ?? ENTRY };
+    this.change(remove(this.draft, this.cards, key, instead));
+  }
+
+  removeBranch(key) {
+    this.say(`Deleted from “${this.name(key)}” on.`);
+    this.panel.close();
+    this.wanted = { key: ENTRY };
+    this.change(removeBranch(this.draft, this.cards, key));
+  }
+
+  clip(key, whole) {
+    localStorage.setItem(CLIP, JSON.stringify(clip(this.draft, this.cards, key, whole)));
+    this.say(`“${this.name(key)}” copied. Choose a plus to paste it.`);
+    this.tell("Copied. Press a plus on the map, here or in another journey, to paste it.", [["Fine", () => {}]]);
+  }
+
+  paste(at) {
+    const clipped = JSON.parse(localStorage.getItem(CLIP));
+    const { draft, key } = paste(this.draft, this.cards, at, clipped);
+    this.wanted = { key, open: true };
+    this.change(draft);
+    this.say("Pasted.");
+  }
+
+  /** Choose a new place for a step: each plus becomes a place to put it. */
+  carry(key) {
+    this.carrying = key;
+    this.panel.close();
+    this.showCarrying();
+    this.tell(`Choose where “${this.name(key)}” goes: press a plus. Escape leaves it where it is.`, [
+      ["Leave it", () => this.drop(null)],
+    ]);
+    this.focusCard(key);
+  }
+
+  showCarrying() {
+    this.root.classList.toggle("jb-carrying", this.carrying !== null);
+  }
+
+  drop(at) {
+    const key = this.carrying;
+    this.carrying = null;
+    this.showCarrying();
+    this.untell();
+    if (!at || !key) return;
+    const single = successors(this.draft, this.cards, key).length < 2;
+    if (!single && at.target) {
+      this.tell("A step that leads several ways can be moved to an open end only.", [["Fine", () => {}]]);
+      return;
+    }
+    this.wanted = { key };
+    const made = (single ? move : moveBranch)(this.draft, this.cards, key, at);
+    if (made === this.draft) this.say("It can't go there.");
+    else this.change(made);
+  }
+
+  // --- the palette ---
+
+  placeOf(button) {
+    return {
+      source: button.dataset.source,
+      outcomes: JSON.parse(button.dataset.outcomes),
+      target: button.dataset.target || null,
+    };
+  }
+
+  offer(button) {
+    const at = this.placeOf(button);
+    if (this.carrying) return this.drop(at);
+    const fresh = this.kinds
+      .filter((kind) => !(kind.ends && at.target))
+      .map((kind) => ({ ...kind, act: () => this.add(at, kind) }));
+    const there = Object.entries(this.cards)
+      .filter(([key]) => key !== ENTRY && key !== at.target)
+      .map(([key, card]) => ({
+        icon: card.icon,
+        kind: card.kind,
+        label: card.words,
+        description: `${card.label} · ${key}`,
+        act: () => {
+          this.wanted = { key };
+          this.lead(at.source, Object.fromEntries(at.outcomes.map((outcome) => [outcome, key])));
+        },
+      }));
+    const kept = localStorage.getItem(CLIP) ? [this.pasteOption(at)] : [];
+    const loosen = at.target
+      ? [
+          {
+            icon: "link_off",
+            kind: "",
+            label: "End here",
+            description: "Take this line away.",
+            act: () => this.lead(at.source, Object.fromEntries(at.outcomes.map((outcome) => [outcome, null]))),
+          },
+        ]
+      : [];
+    this.palette.ask(button.getAttribute("aria-label"), [
+      { title: "Copied", options: kept },
+      { title: "New step", options: fresh },
+      { title: "Lead to a step that is there", options: there },
+      { title: "This line", options: loosen },
+    ]);
+  }
+
+  pasteOption(at) {
+    const clipped = JSON.parse(localStorage.getItem(CLIP));
+    const count = Object.keys(clipped.nodes).length;
+    const first = clipped.nodes[clipped.start].node;
+    return {
+      icon: "content_paste",
+      kind: "",
+      label: `Paste ${clipped.start}`,
+      description: count > 1 ? `${count} steps, from a ${first.kind} on.` : `A ${first.kind}.`,
+      act: () => this.paste(at),
+    };
+  }
+
+  // --- templates and conditions ---
+
+  newTemplate(field) {
+    const dialog = this.root.querySelector("[data-new-template]");
+    const form = dialog.querySelector("form");
+    form.reset();
+    for (const line of form.querySelectorAll(".jb-problem")) line.hidden = true;
+    form.onsubmit = async (event) => {
+      event.preventDefault();
+      const response = await post(this.urls.template, Object.fromEntries(new FormData(form)));
+      const answer = await response.json();
+      for (const line of form.querySelectorAll("[data-problem-of]")) {
+        const said = answer.problems?.[line.dataset.problemOf];
+        line.hidden = !said;
+        line.textContent = said ?? "";
+      }
+      if (!response.ok) return;
+      dialog.close();
+      const select = field.querySelector("select");
+      select.append(element("option", { value: answer.slug }, [answer.name]));
+      select.value = answer.slug;
+      this.panel.preview(select);
+      this.panel.read();
+      select.focus();
+    };
+    dialog.showModal();
+    form.querySelector("input").focus();
+  }
+
+  /** Turn the textareas of conditions into rows, where the editor's script is there. */
+  mountConditions(root) {
+    const widgets = [...root.querySelectorAll("[data-condition-editor]")];
+    for (const widget of widgets) window.ConditionEditor?.enhance(widget);
+  }
+
+  /** The same for the properties of an event; those of the trigger have no starting event. */
+  mountWhere(field, ofStart) {
+    const box = field.querySelector("[data-where]");
+    const source = box?.querySelector("textarea");
+    if (!source || !window.ConditionEditor) return;
+    const name = field.querySelector('[data-part="event"]').value.trim();
+    box.editor?.remove();
+    source.hidden = true;
+    const own = ofStart && field.dataset.setting === "event";
+    box.editor = window.ConditionEditor.mountWhere(box, {
+      endpoints: this.names.endpoints,
+      text: source.value,
+      event: name,
+      readOnly: !this.editable,
+      label: "Properties of the event",
+      empty: "Any event of that name.",
+      scope: { enrollment: false, trigger: own ? "" : (this.draft.entry?.trigger?.event ?? "") },
+      onChange: (_, text) => {
+        source.value = text;
+        source.dispatchEvent(new Event("input", { bubbles: true }));
+      },
+    });
+  }
+
+  // --- the map ---
+
+  stops() {
+    return [...this.world.querySelectorAll(".jb-card, .jb-plus")];
+  }
+
+  /** One thing on the map is in the tab order; arrows go on from there. */
+  rove(to = null) {
+    const stops = this.stops();
+    for (const stop of stops) stop.tabIndex = -1;
+    const first = to ?? (stops.includes(document.activeElement) ? document.activeElement : stops[0]);
+    if (first) first.tabIndex = 0;
+  }
+
+  focusCard(key) {
+    const card = document.getElementById(`jb-card-${key}`);
+    if (!card) return;
+    this.rove(card);
+    card.focus({ preventScroll: true });
+    this.view.reveal(card);
+  }
+
+  openCard(key) {
+    this.panel.open(key);
+    const card = document.getElementById(`jb-card-${key}`);
+    if (card) requestAnimationFrame(() => this.view.reveal(card));
+  }
+
+  trace(key) {
+    for (const line of this.world.querySelectorAll(".jb-line")) {
+      const near = key !== null && (line.dataset.source === key || line.dataset.target === key);
+      line.classList.toggle("jb-near", near);
+    }
+  }
+
+  listen() {
+    const { canvas, world } = this;
+    world.addEventListener("click", (event) => {
+      // A save may redraw the map between press and release; what was pressed is meant.
+      const pressed = this.pressed && document.getElementById(this.pressed);
+      const meant = event.target.closest(".jb-plus, .jb-card") ?? pressed;
+      const plus = meant?.closest(".jb-plus");
+      const card = meant?.closest(".jb-card");
+      this.pressed = null;
+      if (plus) this.offer(plus);
+      else if (card) this.openCard(card.dataset.key);
+    });
+    canvas.addEventListener("pointerdown", (event) => {
+      this.pressed = event.target.closest(".jb-plus, .jb-card")?.id ?? null;
+    });
+    world.addEventListener("focusin", (event) => {
+      if (!event.target.matches(".jb-card, .jb-plus")) return;
+      this.rove(event.target);
+      // Not under a mouse that is pressed: what it points at must not move away.
+      if (event.target.matches(":focus-visible")) this.view.reveal(event.target);
+      this.trace(event.target.dataset.key ?? null);
+    });
+    world.addEventListener("pointerover", (event) => this.trace(event.target.closest(".jb-card")?.dataset.key ?? null));
+    canvas.addEventListener("keydown", (event) => this.mapKeys(event));
+    this.dragging();
+    this.list.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      if (button.dataset.key) this.panel.open(button.dataset.key);
+      else if (button.dataset.go) this.list.querySelector(`[data-key="${CSS.escape(button.dataset.go)}"]`)?.focus();
+      else if (button.matches("[data-plus]")) this.offer(button);
+    });
+    this.root.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-do]");
+      if (button) this.act(button.dataset.do, button);
+    });
+    document.addEventListener("keydown", (event) => this.keys(event));
+    addEventListener("beforeunload", (event) => {
+      if (this.dirty || this.saving || this.saveSoon.waits()) event.preventDefault();
+    });
+  }
+
+  dragging() {
+    const { world } = this;
+    if (!this.editable) return;
+    world.addEventListener("dragstart", (event) => {
+      const card = event.target.closest?.(".jb-card");
+      if (!card || card.dataset.key === ENTRY) return event.preventDefault();
+      event.dataTransfer.effectAllowed = "move";
+      event.dataTransfer.setData("text/plain", card.dataset.key);
+      this.carrying = card.dataset.key;
+      this.showCarrying();
+    });
+    world.addEventListener("dragover", (event) => {
+      if (this.carrying && event.target.closest(".jb-stop")) event.preventDefault();
+    });
+    world.addEventListener("drop", (event) => {
+      const plus = event.target.closest(".jb-stop")?.querySelector(".jb-plus");
+      event.preventDefault();
+      this.drop(plus ? this.placeOf(plus) : null);
+    });
+    world.addEventListener("dragend", () => this.drop(null));
+    world.addEventListener("pointerdown", (event) => {
+      const card = event.target.closest(".jb-card");
+      if (card) card.draggable = card.dataset.key !== ENTRY && event.pointerType === "mouse";
+    });
+  }
+
+  mapKeys(event) {
+    const here = event.target.closest(".jb-card, .jb-plus");
+    if (!here || event.altKey) return;
+    const key = here.dataset.key;
+    const next = neighbour(here, this.stops(), event.key);
+    if (next) {
+      event.preventDefault();
+      this.rove(next);
+      next.focus({ preventScroll: true });
+      this.view.reveal(next);
+    } else if (event.key in { ArrowUp: 1, ArrowDown: 1, ArrowLeft: 1, ArrowRight: 1 }) {
+      event.preventDefault();
+    } else if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      this.stops().at(event.key === "Home" ? 0 : -1)?.focus();
+    } else if (this.editable && key && key !== ENTRY && (event.key === "Delete" || event.key === "Backspace")) {
+      event.preventDefault();
+      this.askRemove(key);
+    } else if (this.editable && key && event.key === "+") {
+      event.preventDefault();
+      this.world.querySelector(`.jb-plus[data-source="${CSS.escape(key)}"]`)?.click();
+    }
+  }
+
+  keys(event) {
+    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+    const control = event.ctrlKey || event.metaKey;
+    if (event.key === "Escape" && this.carrying) return this.drop(null);
+    if (!control || event.target.closest("textarea, input:not([type=checkbox], [type=radio])")) return;
+    const pressed = event.key.toLowerCase();
+    const key = document.activeElement?.dataset?.key;
+    if (pressed === "z") {
+      event.preventDefault();
+      this.act(event.shiftKey ? "redo" : "undo");
+    } else if (pressed === "y") {
+      event.preventDefault();
+      this.act("redo");
+    } else if (pressed === "c" && !typing && key && key !== ENTRY && !String(getSelection())) {
+      event.preventDefault();
+      this.clip(key, event.shiftKey);
+    } else if (pressed === "v" && !typing && this.editable && localStorage.getItem(CLIP)) {
+      const plus = document.activeElement?.closest(".jb-plus");
+      if (plus) {
+        event.preventDefault();
+        this.paste(this.placeOf(plus));
+      }
+    }
+  }
+
+  act(name, button) {
+    const acts = {
+      undo: () => this.step(this.history.undo(), "Undone."),
+      redo: () => this.step(this.history.redo(), "Done again."),
+      "zoom-in": () => this.view.zoom(1.2),
+      "zoom-out": () => this.view.zoom(1 / 1.2),
+      fit: () => this.view.fit(),
+      png: () => savePng(this.urls.svg, button.dataset.name),
+      start: () => this.openCard(ENTRY),
+      problems: () => this.showProblems(button),
+      map: () => this.switchTo(false),
+      list: () => this.switchTo(true),
+    };
+    acts[name]?.();
+  }
+
+  switchTo(list) {
+    this.root.classList.toggle("jb-as-list", list);
+    this.list.hidden = !list;
+    this.canvas.hidden = list;
+    for (const button of this.root.querySelectorAll('[data-do="map"], [data-do="list"]')) {
+      button.setAttribute("aria-pressed", String((button.dataset.do === "list") === list));
+    }
+    if (!list) this.view.draw();
+  }
+
+  showProblems() {
+    const all = Object.entries(this.cards).flatMap(([key, card]) =>
+      card.problems.map((problem) => ({ key, card, problem })),
+    );
+    const options = all.map(({ key, card, problem }) => ({
+      icon: problem.level === "error" ? "error" : "info",
+      kind: problem.level,
+      label: sentence(problem),
+      description: key === ENTRY ? "Start" : `${card.label} · ${key}`,
+      act: () => this.openCard(key),
+    }));
+    const whole = this.problems.map((problem) => ({
+      icon: problem.level === "error" ? "error" : "info",
+      kind: problem.level,
+      label: sentence(problem),
+      description: problem.place,
+      act: () => this.openCard(ENTRY),
+    }));
+    if (options.length || whole.length) {
+      this.palette.ask("What to look at", [{ title: "Problems and hints", options: [...whole, ...options] }]);
+    }
+  }
+}
+
+const root = document.querySelector("[data-builder]");
+const state = JSON.parse(document.getElementById("jb-state").textContent);
+root.builder = new Builder(root, state);

@@ -1,0 +1,295 @@
+/* The panel beside the map: the form of one card, read again with each key that is typed. */
+
+import { element, post, sentence } from "./dom.js";
+import { entryParts, nodeConfig, renamedOutcomes, rows } from "./form.js";
+import { ENTRY } from "./draft.js";
+
+export class Panel {
+  constructor(root, builder) {
+    this.root = root;
+    this.builder = builder;
+    this.key = null;
+    root.addEventListener("input", (event) => this.typed(event));
+    root.addEventListener("change", (event) => this.changed(event));
+    root.addEventListener("click", (event) => this.clicked(event));
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented) return;
+      event.stopPropagation();
+      this.close(true);
+    });
+  }
+
+  /** Show the panel of a card. */
+  async open(key, { focus = true } = {}) {
+    const { builder } = this;
+    const asked = (this.asked = Symbol(key));
+    const response = await post(builder.urls.panel, { draft: builder.draft, key });
+    if (!response.ok || this.asked !== asked) return;
+    const html = await response.text();
+    if (!html) return this.close();
+    this.key = key;
+    this.root.innerHTML = html;
+    this.root.hidden = false;
+    builder.root.classList.add("jb-with-panel");
+    this.wire();
+    this.mark();
+    this.problems();
+    if (focus) this.first()?.focus();
+  }
+
+  first() {
+    const fields = this.root.querySelectorAll(".jb-panel-body input, .jb-panel-body select, .jb-panel-body textarea");
+    const shown = [...fields].filter((field) => field.offsetParent && !field.disabled && field.type !== "radio");
+    return this.key === ENTRY || !shown.length ? this.root.querySelector("h2") : shown[0];
+  }
+
+  close(focus = false) {
+    const { key } = this;
+    this.asked = null;
+    this.key = null;
+    this.root.hidden = true;
+    this.root.replaceChildren();
+    this.builder.root.classList.remove("jb-with-panel");
+    this.mark();
+    if (focus && key) this.builder.focusCard(key);
+  }
+
+  /** Mark the card whose panel is open. */
+  mark() {
+    for (const card of this.builder.root.querySelectorAll(".jb-card")) {
+      card.classList.toggle("jb-chosen", card.dataset.key === this.key);
+      card.toggleAttribute("aria-current", card.dataset.key === this.key);
+    }
+  }
+
+  wire() {
+    for (const select of this.root.querySelectorAll('[data-catalog="templates"] select')) this.preview(select);
+    for (const row of this.root.querySelectorAll("[data-row]")) this.fitRow(row);
+    this.shares();
+    this.properties();
+    this.builder.mountConditions(this.root);
+    for (const field of this.root.querySelectorAll('[data-widget="event"]')) {
+      this.builder.mountWhere(field, this.key === ENTRY);
+    }
+  }
+
+  // --- what is typed ---
+
+  typed(event) {
+    if (event.target.id === "jb-key" || event.target.closest("[data-outcome]")) return;
+    if (event.target.name === "jb-way" || event.target.name === "jb-trigger") this.choose(event.target);
+    this.shares();
+    this.read(event.target.matches("input:not([type=radio], [type=checkbox]), textarea") ? "typing" : "");
+  }
+
+  changed(event) {
+    const { target } = event;
+    if (target.matches("[data-outcome]")) {
+      const changes = { [target.dataset.outcome]: target.value || null };
+      this.builder.lead(this.key, changes);
+    } else if (target.id === "jb-key") {
+      this.rename(target);
+    } else if (target.matches('[data-catalog="templates"] select')) {
+      this.preview(target);
+    } else if (target.matches('[data-part="type"]')) {
+      this.fitRow(target.closest("[data-row]"));
+      this.read();
+    } else if (target.matches('[data-part="event"]')) {
+      this.properties();
+      this.builder.mountWhere(target.closest("[data-widget]"), this.key === ENTRY);
+    }
+    this.reveal();
+  }
+
+  reveal() {
+    const { root } = this;
+    for (const body of root.querySelectorAll("[data-shown-by]")) {
+      body.hidden = !root.querySelector(`#${body.dataset.shownBy}`).checked;
+    }
+    const goal = root.querySelector("#jb-goal");
+    for (const body of root.querySelectorAll("[data-goal]")) body.hidden = body.dataset.goal !== goal.value;
+    const pause = root.querySelector("#jb-pause");
+    if (pause) pause.hidden = root.querySelector("#jb-reentry").value !== "after";
+  }
+
+  choose(radio) {
+    for (const way of this.root.querySelectorAll(".jb-way")) {
+      const own = way.querySelector(`input[name="${radio.name}"]`);
+      const body = way.querySelector(".jb-way-body");
+      if (own && body) body.hidden = !own.checked;
+    }
+  }
+
+  /** Read the whole form into the draft. */
+  read(kind = "") {
+    const { builder, key, root } = this;
+    if (!builder.editable || key === null) return;
+    this.reveal();
+    if (key === ENTRY) builder.setEntry(entryParts(root), kind);
+    else builder.configure(key, nodeConfig(root), renamedOutcomes(root), kind);
+  }
+
+  rename(input) {
+    const wish = input.value.trim();
+    const { builder, key } = this;
+    if (wish === key) return;
+    if (!/^[A-Za-z0-9_-]+$/.test(wish) || builder.draft.nodes[wish]) {
+      input.setCustomValidity(
+        builder.draft.nodes[wish] ? `There is a step “${wish}” already.` : "Use letters, digits, _ and -.",
+      );
+      input.reportValidity();
+      return;
+    }
+    input.setCustomValidity("");
+    this.key = wish;
+    builder.rename(key, wish);
+  }
+
+  // --- what is clicked ---
+
+  clicked(event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const { builder, key } = this;
+    const actions = {
+      delete: () => builder.askRemove(key),
+      "delete-branch": () => builder.removeBranch(key),
+      copy: () => builder.clip(key, false),
+      "copy-branch": () => builder.clip(key, true),
+      move: () => builder.carry(key),
+      "new-template": () => builder.newTemplate(button.closest("[data-setting]")),
+    };
+    if (button.matches("[data-close]")) this.close(true);
+    else if (button.dataset.action in actions) actions[button.dataset.action]();
+    else if (button.dataset.add) this.addRow(button);
+    else if (button.matches("[data-remove]")) this.removeRow(button);
+    else if (button.matches("[data-up]")) this.moveUp(button);
+  }
+
+  addRow(button) {
+    const list = button.closest("[data-widget], [data-place]").querySelector(`[data-rows="${button.dataset.add}"]`);
+    const template = list.querySelector(":scope > template");
+    const row = template.content.firstElementChild.cloneNode(true);
+    for (const one of row.querySelectorAll("[id]")) one.id = `${one.id}-${Date.now()}`;
+    list.insertBefore(row, template);
+    this.fitRow(row);
+    this.builder.mountConditions(row);
+    row.querySelector("input")?.focus();
+    this.shares();
+    if (row.querySelector('[data-part="weight"]')) this.nameVariant(row);
+  }
+
+  nameVariant(row) {
+    const taken = rows(this.root, "variants").map((one) => one.querySelector('[data-part="name"]').value);
+    const name = [..."abcdefghijklmnopqrstuvwxyz"].find((letter) => !taken.includes(letter)) ?? "";
+    row.querySelector('[data-part="name"]').value = name;
+    row.dataset.old = name;
+    this.read();
+    this.shares();
+  }
+
+  removeRow(button) {
+    const row = button.closest("[data-row]");
+    const next = row.nextElementSibling?.querySelector?.("input") ?? row.parentElement.parentElement.querySelector("[data-add]");
+    row.remove();
+    next?.focus();
+    this.shares();
+    this.read();
+  }
+
+  moveUp(button) {
+    const row = button.closest("[data-row]");
+    const above = row.previousElementSibling;
+    if (above?.matches("[data-row]")) above.before(row);
+    button.focus();
+    this.read();
+  }
+
+  // --- what it shows beside ---
+
+  /** No value beside what removes an attribute. */
+  fitRow(row) {
+    const type = row.querySelector('[data-part="type"]');
+    if (type) row.querySelector('[data-part="value"]').hidden = type.value === "remove";
+  }
+
+  shares() {
+    const list = rows(this.root, "variants");
+    const weights = list.map((row) => Number(row.querySelector('[data-part="weight"]').value) || 0);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    list.forEach((row, number) => {
+      const share = total ? Math.round((1000 * weights[number]) / total) / 10 : 0;
+      row.querySelector("[data-share]").textContent = `${share} %`;
+    });
+  }
+
+  /** Offer the properties that the event was really seen with. */
+  properties() {
+    const { names } = this.builder;
+    const fill = (id, event) => {
+      const options = (names.events[event] ?? []).map((name) => element("option", { value: name }));
+      document.getElementById(id)?.replaceChildren(...options);
+    };
+    fill("jb-properties", this.root.querySelector('[data-part="event"]')?.value ?? "");
+  }
+
+  async preview(select) {
+    const pick = select.closest(".jb-pick");
+    const box = pick.querySelector("[data-preview]");
+    const link = pick.querySelector('[data-action="edit-template"]');
+    box.hidden = true;
+    link.hidden = true;
+    if (!select.value) return;
+    const response = await fetch(`${this.builder.urls.preview}?template=${encodeURIComponent(select.value)}`);
+    if (!response.ok) return;
+    const { subject, body, edit } = await response.json();
+    if (body === undefined) return;
+    box.replaceChildren(
+      element("strong", {}, [subject || "(no subject)"]),
+      element("p", {}, [body]),
+    );
+    box.hidden = false;
+    link.hidden = !edit;
+    if (edit) link.href = edit;
+  }
+
+  /** Show what is wrong beside the field it is wrong with. */
+  problems() {
+    if (this.key === null) return;
+    const card = this.builder.cards[this.key];
+    for (const place of this.root.querySelectorAll(".jb-problem")) {
+      place.hidden = true;
+      place.replaceChildren();
+    }
+    for (const field of this.root.querySelectorAll(".jb-invalid")) field.classList.remove("jb-invalid");
+    rows(this.root, "paths").forEach((row, number) => {
+      row.dataset.place = `paths[${number}]`;
+    });
+    for (const problem of card?.problems ?? []) {
+      const field = this.fieldOf(problem.place);
+      const line = field?.querySelector(":scope > .jb-problem") ?? field?.querySelector(".jb-problem") ?? this.root.querySelector("[data-problem-rest]");
+      if (problem.level === "error") field?.classList.add("jb-invalid");
+      line.append(element("span", { "data-level": problem.level }, [sentence(problem)]));
+      line.hidden = false;
+    }
+  }
+
+  fieldOf(place) {
+    const own = this.key === ENTRY ? place : place.replace(`nodes.${this.key}`, "").replace(/^\./, "");
+    let best = null;
+    let length = 0;
+    for (const field of this.root.querySelectorAll("[data-place]")) {
+      const { place: at } = field.dataset;
+      const inner = own === at || own.startsWith(`${at}.`) || own.startsWith(`${at}[`);
+      if (inner && at.length > length && field.offsetParent) [best, length] = [field, at.length];
+    }
+    return best;
+  }
+
+  /** Whether the panel still shows what the draft says, so that undo need not open it anew. */
+  agrees() {
+    if (this.key === null || this.key === ENTRY) return this.key === null;
+    const { kind, next, ...config } = this.builder.draft.nodes[this.key] ?? {};
+    return JSON.stringify(nodeConfig(this.root)) === JSON.stringify(config);
+  }
+}
