@@ -1,0 +1,436 @@
+"""The pages of people, events, segments, facts, keys and imports."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from contacts import lookup, segments
+from contacts.admin import panels
+from contacts.admin.base import MOST
+from contacts.imports import running
+from contacts.ingest import Alias, Identify, Track
+from contacts.models import ApiKey, Contact, Event, Fact, Import, Segment
+from tests.contacts.conftest import NOW, record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nobody_nudges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contacts.imports.running.nudge", lambda: None)
+
+
+def ann() -> Contact:
+    record(
+        Identify(
+            {
+                "first_name": "Ann",
+                "last_name": "Becker",
+                "seats": 12,
+                "vip": True,
+                "address": {"city": "Bonn"},
+                "tags": ["a", "b"],
+                "odd": [{"x": 1}],
+                "due": "2026-05-01",
+            },
+            external_id="u1",
+            email="Ann@x.org",
+        ),
+        Track("order_placed", {"total": 5}, external_id="u1"),
+    )
+    return Contact.objects.get()
+
+
+def at(name: str, *args: Any) -> str:
+    return reverse(f"admin:contacts_{name}", args=args)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["contact", "event", "segment", "fact", "apikey", "import", "attributename", "eventname"],
+)
+def test_each_list_and_page_answers(admin_client: Client, model: str):
+    contact = ann()
+    Segment.objects.create(slug="s", name="S")
+    ApiKey.make("k")
+    assert admin_client.get(at(f"{model}_changelist")).status_code == 200
+    if model in ("contact", "event", "segment", "apikey", "import"):
+        assert admin_client.get(at(f"{model}_add")).status_code == 200
+    first = {"contact": contact, "event": Event.objects.get(), "fact": Fact.objects.first()}
+    row = first.get(model) or Segment.objects.get()
+    if model in (*first, "segment"):
+        assert admin_client.get(at(f"{model}_change", row.pk)).status_code == 200
+
+
+# People
+
+
+def test_the_page_of_a_contact_says_who_this_is_and_what_happened(admin_client: Client):
+    contact = ann()
+    vip = Segment.objects.create(slug="vip", name="Good people")
+    segments.add(vip, [contact.pk], at=NOW)
+    record(Track("seen", anonymous_id="d1"))
+    record(Alias("d1", "u1"))
+    page = admin_client.get(at("contact_change", contact.pk)).content.decode()
+    for text in ("Ann Becker", "Ann@x.org", "u1", "address.city", "Bonn", "order_placed"):
+        assert text in page
+    for text in ("total: 5", "Came into the segment Good people", "1 May 2026", "d1"):
+        assert text in page
+    assert "Merged with an anonymous visitor" in page
+    assert "{&quot;" not in page
+    assert "{&#x27;" not in page
+
+
+def test_the_timeline_goes_back_page_by_page(admin_client: Client):
+    record(
+        *(
+            Track(f"e{n:03}", external_id="u1", occurred_at=NOW - timedelta(hours=n))
+            for n in range(60)
+        )
+    )
+    contact = Contact.objects.get()
+    first = admin_client.get(at("contact_change", contact.pk))
+    assert "e010" in first.content.decode()
+    assert "e050" not in first.content.decode()
+    earlier = first.context["earlier"]
+    second = admin_client.get(at("contact_change", contact.pk), {"before": earlier})
+    text = second.content.decode()
+    assert "e050" in text
+    assert "e010" not in text
+    assert admin_client.get(at("contact_change", contact.pk), {"before": "x"}).status_code == 200
+
+
+def test_higher_rooms_add_sections_and_entries(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    contact = ann()
+    monkeypatch.setattr(panels, "_sections", [*panels._sections])
+    monkeypatch.setattr(panels, "_sources", [*panels._sources])
+
+    @panels.section(order=1)
+    def topics(contact: Contact, request: Any) -> panels.Section:
+        return panels.Section("Subscriptions", "label", [panels.Row("News", "subscribed")])
+
+    @panels.timeline
+    def mails(contact: Contact, before: Any, limit: int) -> list[panels.Entry]:
+        return [panels.Entry(NOW + timedelta(hours=1), "mail", "Welcome was opened", tone="good")]
+
+    page = admin_client.get(at("contact_change", contact.pk)).content.decode()
+    assert "Subscriptions" in page
+    assert page.index("Welcome was opened") < page.index("order_placed")
+
+
+def form(contact: Contact, **changes: Any) -> dict[str, Any]:
+    rows = {"first_name": ("text", "Ann"), "seats": ("number", "12"), "vip": ("boolean", "yes")}
+    rows |= {"last_name": ("text", "Becker"), "address.city": ("text", "Bonn")}
+    rows |= {"tags": ("list", "a, b"), "due": ("date", "2026-05-01")}
+    rows |= changes.pop("rows", {})
+    return {
+        "external_id": contact.external_id or "",
+        "email": contact.email,
+        "timezone": contact.timezone,
+        "language": contact.language,
+        "attributes-name": list(rows),
+        "attributes-type": [kind for kind, _ in rows.values()],
+        "attributes-value": [value for _, value in rows.values()],
+        **changes,
+    }
+
+
+def test_editing_writes_only_what_was_changed(admin_client: Client):
+    contact = ann()
+    Fact.objects.all().delete()
+    data = form(
+        contact,
+        email="new@x.org",
+        rows={"seats": ("number", "13"), "vip": ("boolean", ""), "address.zip": ("text", "01")},
+    )
+    answer = admin_client.post(at("contact_edit", contact.pk), data)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    contact.refresh_from_db()
+    assert contact.email == "new@x.org"
+    assert contact.attributes == {
+        "first_name": "Ann",
+        "last_name": "Becker",
+        "seats": 13,
+        "address": {"city": "Bonn", "zip": "01"},
+        "tags": ["a", "b"],
+        "odd": [{"x": 1}],
+        "due": "2026-05-01",
+    }
+    changes = Fact.objects.get().payload["changes"]
+    assert set(changes) == {"email", "attributes"}
+    assert set(changes["attributes"]) == {"seats", "vip", "address"}
+
+
+def test_editing_nothing_is_no_harm(admin_client: Client):
+    contact = ann()
+    before = contact.attributes
+    admin_client.post(at("contact_edit", contact.pk), form(contact))
+    contact.refresh_from_db()
+    assert contact.attributes == before
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"seats": ("number", "many")}, "“many” in “seats” is no number."),
+        ({"a..b": ("text", "x")}, "name can’t be empty"),
+        ({"created_at": ("text", "x")}, "“created_at” can’t be set"),
+    ],
+)
+def test_a_row_that_can_not_be_is_said(admin_client: Client, row: Any, message: str):
+    contact = ann()
+    answer = admin_client.post(at("contact_edit", contact.pk), form(contact, rows=row))
+    errors = str(answer.context["adminform"].form.errors["attributes"])
+    assert message.replace("’", "&#x27;") in errors
+
+
+def test_a_contact_is_made_by_hand(admin_client: Client):
+    data = {"external_id": "", "email": "x@y.z", "timezone": "", "language": ""}
+    rows = {
+        "attributes-name": ["plan"],
+        "attributes-type": ["text"],
+        "attributes-value": ["pro"],
+    }
+    assert admin_client.post(at("contact_add"), {**data, **rows}).status_code == 302
+    contact = Contact.objects.get()
+    assert (contact.external_id, contact.email, contact.attributes) == (
+        None,
+        "x@y.z",
+        {"plan": "pro"},
+    )
+    assert Fact.objects.get().kind == "change"
+
+
+def test_merging_asks_first(admin_client: Client):
+    record(Track("x", external_id="u1"), Identify(external_id="u2", email="Two@x.org"))
+    one = Contact.objects.get(external_id="u1")
+    url = at("contact_merge", one.pk)
+    assert "Nobody else has" in admin_client.post(url, {"other": "u1"}).content.decode()
+    assert "can't be undone" in admin_client.post(url, {"other": "two@X.org"}).content.decode()
+    assert Contact.objects.count() == 2
+    admin_client.post(url, {"other": "two@X.org", "confirmed": "1"})
+    assert Contact.objects.get().email == "Two@x.org"
+
+
+@pytest.mark.parametrize("term", ["ann@", "ANN@x.org", "u1", "d1", "old", "Ann"])
+def test_people_are_found_by_the_beginning_of_address_or_id(admin_client: Client, term: str):
+    contact = ann()
+    record(Identify(external_id="u1", anonymous_id="d1"), Track("x", external_id="other"))
+    record(Track("x", external_id="old"), Alias("old", "u1"))
+    found = admin_client.get(at("contact_changelist"), {"q": term}).context["cl"].result_list
+    assert list(found) == [contact]
+
+
+def test_the_search_and_the_list_use_indexes():
+    if connection.vendor != "postgresql":
+        record(Identify(email="a@x.org"))
+        with CaptureQueriesContext(connection) as queries:
+            lookup.beginning("a@")
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]['sql']}")
+            assert "USING INDEX contact_email" in str(cursor.fetchall())
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN SELECT id FROM contacts_contact WHERE lower(email)::text LIKE 'ab%'"
+        )
+        assert "contact_email_prefix" in str(cursor.fetchall())
+
+
+def test_the_list_never_counts_beyond_what_anybody_turns_to(admin_client: Client):
+    ann()
+    with CaptureQueriesContext(connection) as queries:
+        admin_client.get(at("contact_changelist"))
+    counts = [q["sql"] for q in queries if "COUNT(" in q["sql"] and "contacts_contact" in q["sql"]]
+    assert counts
+    assert all(f"LIMIT {MOST + 1}" in sql for sql in counts)
+
+
+def test_filters(admin_client: Client):
+    contact = ann()
+    record(Track("x", anonymous_id="d1"))
+    vip = Segment.objects.create(slug="vip", name="VIP")
+    segments.add(vip, [contact.pk], at=NOW)
+    for query, number in (
+        ({"segment": "vip"}, 1),
+        ({"known_by": "id"}, 1),
+        ({"known_by": "email"}, 1),
+        ({"known_by": "nothing"}, 1),
+        ({}, 2),
+    ):
+        page = admin_client.get(at("contact_changelist"), query)
+        assert page.context["cl"].result_count == number
+
+
+def test_without_permission_nothing_is_seen(client: Client, django_user_model: type[User]):
+    contact = ann()
+    staff = django_user_model.objects.create_user("s", is_staff=True)
+    client.force_login(staff)
+    names = ["contact_changelist", "event_changelist", "import_add", "apikey_add"]
+    for url in (*(at(name) for name in names), at("contact_change", contact.pk)):
+        assert client.get(url).status_code == 403
+    for step in ("edit", "merge"):
+        assert client.post(at(f"contact_{step}", contact.pk)).status_code == 403
+    staff.user_permissions.add(Permission.objects.get(codename="view_contact"))
+    assert client.get(at("contact_change", contact.pk)).status_code == 200
+    assert client.post(at("contact_edit", contact.pk), form(contact)).status_code == 403
+    assert client.get(at("contact_merge", contact.pk)).status_code == 403
+
+
+# Events, facts, keys
+
+
+def test_an_event_made_by_hand_is_a_fact(admin_client: Client):
+    contact = ann()
+    Fact.objects.all().delete()
+    answer = admin_client.post(
+        at("event_add"),
+        {
+            "contact": contact.pk,
+            "name": "tried",
+            "properties-name": ["n"],
+            "properties-type": ["number"],
+            "properties-value": ["3"],
+        },
+    )
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    event = Event.objects.get(name="tried")
+    assert event.properties == {"n": 3}
+    assert Fact.objects.get().event == event
+
+
+def test_facts_that_were_put_aside_are_tried_again(
+    admin_client: Client, django_capture_on_commit_callbacks: Any
+):
+    ann()
+    pk = Fact.objects.order_by("id").first().pk
+    Fact.objects.filter(pk=pk).update(error="Traceback\nKeyError: 'x'", failed_at=NOW)
+    page = admin_client.get(at("fact_changelist")).content.decode()
+    assert "1 could not be worked through" in page
+    assert "KeyError" in page
+    admin_client.post(at("fact_changelist"), {"action": "try_again", "_selected_action": [pk]})
+    fact = Fact.objects.get(pk=pk)
+    assert (fact.error, fact.failed_at) == ("", None)
+
+
+def test_a_key_is_shown_once_and_opens_until_it_is_revoked(admin_client: Client):
+    answer = admin_client.post(at("apikey_add"), {"name": "shop", "scope": "ingest"})
+    text = answer.context["text"]
+    assert "no-store" in answer["Cache-Control"]
+    assert text in answer.content.decode()
+    key = ApiKey.find(text)
+    assert key is not None
+    listed = admin_client.get(at("apikey_changelist")).content.decode()
+    assert text not in listed
+    assert key.hash not in listed
+    admin_client.post(at("apikey_changelist"), {"action": "revoke", "_selected_action": [key.pk]})
+    assert ApiKey.find(text) is None
+
+
+# Segments
+
+
+def test_a_segment_is_made_and_counted_without_starting_anything(admin_client: Client):
+    record(Identify({"plan": "pro"}, external_id="a"), Identify({}, external_id="b"))
+    condition = '{"attribute": "plan", "op": "eq", "value": "pro"}'
+    answer = admin_client.post(
+        at("segment_add"), {"name": "Pro", "slug": "pro", "condition": condition}
+    )
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    segment = Segment.objects.get()
+    assert segments.size(segment) == 1
+    assert not Fact.objects.filter(kind="recount").exists()
+    page = admin_client.get(at("segment_change", segment.pk)).content.decode()
+    assert "plan is pro" in page
+    assert "1 more than 30 days ago" in page
+    assert "plan is pro" in admin_client.get(at("segment_changelist")).content.decode()
+    record(Identify({"plan": "pro"}, external_id="b"))
+    url = reverse("admin:contacts_segment_recount", args=[segment.pk])
+    assert "1 came in" in admin_client.get(url, follow=True).content.decode()
+
+
+def test_a_segment_needs_a_condition_or_hands(admin_client: Client):
+    data = {"name": "X", "slug": "x", "condition": ""}
+    answer = admin_client.post(at("segment_add"), data)
+    assert "Say who is a member." in answer.content.decode()
+    assert admin_client.post(at("segment_add"), {**data, "by_hand": "on"}).status_code == 302
+    assert Segment.objects.get().is_static
+
+
+# Imports
+
+
+def upload(client: Client, text: str) -> Import:
+    file = io.BytesIO(text.encode("cp1252"))
+    file.name = "../people märz.csv"
+    answer = client.post(at("import_add"), {"upload": file})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    source = Import.objects.latest("pk")
+    assert answer["Location"] == at("import_columns", source.pk)
+    return source
+
+
+def options(source: Import, **changes: str) -> dict[str, str]:
+    data = {"update_existing": "on", "overwrite": "all", "keep_unsubscribed": "on", "tag": ""}
+    for index, item in enumerate(source.mapping):
+        data[f"to-{index}"] = item["to"]
+        data[f"name-{index}"] = item["name"]
+        data[f"type-{index}"] = item["type"]
+    return {**data, **changes}
+
+
+def test_an_import_from_upload_to_undo(admin_client: Client):
+    source = upload(admin_client, "E-Mail;Plan;Seats\na@x.org;pro;1\nb@x.org;frühling;many\n")
+    assert "people märz.csv" in source.filename
+    assert "/" not in source.filename
+    assert source.file.name.startswith("imports/")
+    page = admin_client.get(at("import_columns", source.pk)).content.decode()
+    assert "frühling" in page
+    wrong = options(source, **{"to-0": "skip"})
+    answer = admin_client.post(at("import_columns", source.pk), wrong)
+    assert "One column must be the user id or the email address." in answer.content.decode()
+    right = options(source, **{"type-2": "number", "name-2": "seats", "tag": "spring"})
+    admin_client.post(at("import_columns", source.pk), right)
+    assert running.run_due() == 1
+    page = admin_client.get(at("import_change", source.pk)).content.decode()
+    assert "would be created" in page
+    assert "“many” in “Seats” is no number." in page
+    assert Contact.objects.count() == 0
+    do = at("import_do", source.pk)
+    admin_client.post(do, {"what": "start"})
+    progress = admin_client.get(at("import_progress", source.pk)).content.decode()
+    assert "load delay" in progress
+    assert running.run_due() == 1
+    assert Contact.objects.get().attributes == {"plan": "pro", "seats": 1, "imports": ["spring"]}
+    page = admin_client.get(at("import_change", source.pk)).content.decode()
+    assert "load delay" not in page
+    assert "Refused rows as CSV" in page
+    refused = admin_client.get(at("import_refused", source.pk))
+    lines = b"".join(refused.streaming_content).decode("utf-8-sig").splitlines()
+    assert lines[1].startswith("3,“many”")
+    admin_client.post(do, {"what": "undo"})
+    running.run_due()
+    assert Contact.objects.count() == 0
+    assert "taken back" in admin_client.get(at("import_change", source.pk)).content.decode()
+    late = admin_client.post(do, {"what": "pause"}, follow=True)
+    assert "moved on meanwhile" in late.content.decode()
+
+
+def test_a_file_without_anything_is_refused_at_once(admin_client: Client):
+    file = io.BytesIO(b"\n")
+    file.name = "x.csv"
+    answer = admin_client.post(at("import_add"), {"upload": file})
+    assert "The file is empty." in answer.content.decode()
+    assert not Import.objects.exists()

@@ -1,0 +1,64 @@
+"""What a person's page tells of journeys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from contacts import ingest
+from contacts.admin import panels
+from contacts.items import Identify, Track
+from contacts.models import Contact
+from journeys import plans, publishing, work
+
+pytestmark = pytest.mark.django_db
+
+T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def contact() -> Contact:
+    plans.forget()
+    definition = {
+        "journey": "trial",
+        "name": "Trial",
+        "entry": {"trigger": {"event": "go"}},
+        "start": "which",
+        "nodes": {
+            "which": {
+                "kind": "branch",
+                "paths": [
+                    {"name": "pro", "when": {"attribute": "plan", "op": "eq", "value": "pro"}}
+                ],
+                "next": {"pro": "rest"},
+            },
+            "rest": {"kind": "wait", "for": "7d"},
+        },
+    }
+    publishing.publish(publishing.create(definition, at=T0), at=T0)
+    ingest.record(
+        [Identify({"plan": "pro"}, external_id="u1"), Track("go", external_id="u1")],
+        received_at=T0,
+    )
+    work.work(T0)
+    return Contact.objects.get()
+
+
+def test_visits_stand_in_the_timeline_in_their_order(contact: Contact) -> None:
+    entries = panels.entries_of(contact, None, 40)
+    told = [(entry.icon, entry.detail) for entry in reversed(entries) if "Trial ·" in entry.detail]
+    assert told == [
+        ("call_split", "Trial · went on by “pro”"),
+        ("hourglass_empty", "Trial · is still there"),
+    ]
+    assert panels.entries_of(contact, T0, 40) == []
+
+
+def test_the_page_shows_journeys_and_visits(contact: Contact, admin_client: Client) -> None:
+    address = reverse("admin:contacts_contact_change", args=[contact.pk])
+    page = admin_client.get(address).content.decode()
+    assert "Trial · is still there" in page
+    assert "Waiting at rest" in page

@@ -1,0 +1,1 @@
+"""An independent reading of the rules, and random journeys to compare the engine with it."""

@@ -1,0 +1,348 @@
+"""The house itself: settings, sign-in, headers, logs, workers and the processes that hold it up."""
+
+import logging
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import django_rq
+import psutil
+import pytest
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from django.urls import reverse
+from redis.exceptions import RedisError
+
+from journeys.management.commands.worker import QueueWorker, SimpleQueueWorker
+from journeys_project.logs import LineFormatter
+from journeys_project.navigation import sidebar
+from journeys_project.run import House, Lines, box
+from journeys_project.settings import kept, mail_settings
+from tests.servers import HANG_UP, RedisServer, SmtpSink, wait_for
+
+MANAGE = [sys.executable, "manage.py"]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments,
+        cwd=django_settings.BASE_DIR,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+# Settings
+
+
+def test_without_an_email_url_mail_becomes_files() -> None:
+    assert mail_settings("") == {"EMAIL_BACKEND": "messaging.backends.EmlBackend"}
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "encryption"),
+    [
+        ("smtp://ann:s%40fe@mail.example.com", 25, None),
+        ("smtp+tls://ann:s%40fe@mail.example.com", 587, "EMAIL_USE_TLS"),
+        ("smtp+ssl://ann:s%40fe@mail.example.com", 465, "EMAIL_USE_SSL"),
+        ("smtp+tls://ann:s%40fe@mail.example.com:2525", 2525, "EMAIL_USE_TLS"),
+    ],
+)
+def test_smtp_urls(url: str, port: int, encryption: str | None) -> None:
+    found = mail_settings(url)
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert found["EMAIL_HOST"] == "mail.example.com"
+    assert found["EMAIL_HOST_PASSWORD"] == "s@fe"
+    assert found["EMAIL_PORT"] == port
+    assert {name for name in found if name.startswith("EMAIL_USE")} == {encryption} - {None}
+
+
+def test_a_provider_is_named_in_the_url() -> None:
+    backend = {"EMAIL_BACKEND": "anymail.backends.amazon_ses.EmailBackend"}
+    assert mail_settings("anymail+amazon-ses://") == backend
+
+
+def test_an_unknown_provider_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match="“pigeon”"):
+        mail_settings("anymail+pigeon://")
+
+
+def test_keys_of_providers_come_from_the_environment(tmp_path: Path) -> None:
+    code = "from django.conf import settings; print(settings.ANYMAIL['POSTMARK_SERVER_TOKEN'])"
+    done = run(
+        *(*MANAGE, "shell", "--verbosity=0", "-c", code),
+        ANYMAIL_POSTMARK_SERVER_TOKEN="t0ken",
+        VAR_DIR=str(tmp_path),
+    )
+    assert done.stdout.strip() == "t0ken", done.stderr
+
+
+def test_a_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    assert kept(path, lambda: "first") == "first"
+    assert kept(path, lambda: "second") == "first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_deployment_on_https_has_no_warnings(tmp_path: Path) -> None:
+    done = run(
+        *(*MANAGE, "check", "--deploy", "--fail-level", "WARNING"),
+        BASE_URL="https://journeys.example.com",
+        VAR_DIR=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# Sign-in and headers
+
+
+@pytest.mark.django_db
+def test_ten_wrong_passwords_lock_the_user_out(
+    client: Client, settings: Any, admin_user: Any
+) -> None:
+    settings.AXES_ENABLED = True
+    wrong = {"username": admin_user.username, "password": "wrong"}
+    answers = [client.post(reverse("admin:login"), wrong).status_code for _ in range(10)]
+    assert answers == [200] * 9 + [429]
+    right = {"username": admin_user.username, "password": "password"}
+    assert client.post(reverse("admin:login"), right).status_code == 429
+
+
+class Scripts(HTMLParser):
+    """Collects what the policy forbids: scripts inside the page, and handlers in attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        if tag == "script" and "src" not in names and names.get("type") != "application/json":
+            self.inline.append(tag)
+        self.inline.extend(name for name in names if name.startswith("on"))
+
+
+@pytest.mark.parametrize("name", ["index", "auth_user_changelist", "auth_user_add"])
+def test_pages_need_no_inline_script(admin_client: Client, name: str) -> None:
+    answer = admin_client.get(reverse(f"admin:{name}"))
+    policy = dict(
+        part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";")
+    )
+    assert policy["script-src"] == "'self' 'unsafe-eval'"
+    assert policy["frame-ancestors"] == "'none'"
+    scripts = Scripts()
+    scripts.feed(answer.content.decode())
+    assert scripts.inline == []
+
+
+def test_the_dashboard_of_rq_is_not_served(admin_client: Client) -> None:
+    assert admin_client.get("/admin/django_rq/dashboard/").status_code == 404
+
+
+def test_the_sidebar_shows_what_its_reader_may_see(
+    rf: Any, admin_user: Any, django_user_model: Any
+) -> None:
+    request = rf.get("/admin/")
+    request.user = admin_user
+    titles = {link["title"] for group in sidebar(request) for link in group["items"]}
+    assert {"Users", "Groups"} <= titles
+    request.user = django_user_model.objects.create_user("eve", is_staff=True)
+    assert sidebar(request) == []
+
+
+# Logs
+
+
+def test_a_record_is_one_line_without_addresses() -> None:
+    try:
+        raise ValueError("ann@example.com\nsecond line")
+    except ValueError:
+        record = logging.LogRecord(
+            *(
+                "x",
+                logging.ERROR,
+                "f",
+                1,
+                "GET /customers/ann.b%40example.com/?a=1",
+                (),
+                sys.exc_info(),
+            )
+        )
+    line = LineFormatter("%(levelname)s %(message)s").format(record)
+    assert "\n" not in line
+    assert "example.com" not in line
+    assert "ValueError: <address> ⏎ second line" in line
+    assert "/customers/<address>/?a=1" in line
+
+
+def test_output_of_children_is_cut_into_lines() -> None:
+    lines = Lines("web")
+    assert list(lines.feed(b"one\ntw")) == ["one"]
+    assert list(lines.feed(b"o\nthree")) == ["two"]
+    assert list(lines.feed(b"")) == ["three"]
+
+
+def test_the_box_is_as_wide_as_its_longest_line() -> None:
+    lines = list(box("Title", [("A", "short"), ("B", "a longer line")]))
+    assert len({len(line) for line in lines}) == 1
+
+
+# The runner
+
+
+def test_without_any_redis_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.REDIS_IS_BUNDLED = True
+    monkeypatch.setattr("journeys_project.run.redis_server", lambda: None)
+    assert House().start_redis() is False
+    assert "install redis-server or valkey-server" in capsys.readouterr().out
+
+
+# Workers
+
+
+@pytest.mark.parametrize("flags", [[], ["--simple"]])
+def test_a_worker_does_the_jobs_of_its_queue(
+    redis_server: RedisServer, tmp_path: Path, flags: list[str]
+) -> None:
+    for name in ("facts", "bulk"):
+        django_rq.get_queue(name).enqueue("os.mkdir", str(tmp_path / name))
+    done = run(
+        *(*MANAGE, "worker", "facts", "--burst", *flags),
+        REDIS_URL=redis_server.url,
+        VAR_DIR=str(tmp_path / "var"),
+        DATABASE_URL="",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "facts").is_dir()
+    assert not (tmp_path / "bulk").exists()
+
+
+def test_a_redis_that_hangs_holds_nobody_up_for_long(redis_server: RedisServer) -> None:
+    redis_server.process.send_signal(signal.SIGSTOP)
+    started = time.monotonic()
+    try:
+        with pytest.raises(RedisError):
+            django_rq.get_queue("facts").enqueue("time.sleep", 0)
+    finally:
+        redis_server.process.send_signal(signal.SIGCONT)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("worker_class", [QueueWorker, SimpleQueueWorker])
+def test_workers_notice_trouble_within_a_minute(
+    redis_server: RedisServer, worker_class: type
+) -> None:
+    queue = django_rq.get_queue("facts")
+    worker = worker_class([queue], connection=queue.connection)
+    assert (worker.maintenance_interval, worker.job_monitoring_interval) == (30, 10)
+    assert worker.worker_ttl == 60
+    assert not worker.log_job_description
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a parent's death")
+def test_a_killed_worker_takes_its_job_and_scheduler_along(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    django_rq.get_queue("facts").enqueue("time.sleep", 60)
+    worker = subprocess.Popen(
+        [*MANAGE, "worker", "facts"],
+        cwd=django_settings.BASE_DIR,
+        env={**os.environ, "REDIS_URL": redis_server.url, "VAR_DIR": str(tmp_path)},
+    )
+    children = wait_for(
+        lambda: len(found := psutil.Process(worker.pid).children()) == 2 and found,
+        what="the scheduler and the job",
+    )
+    worker.kill()
+    worker.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_workers_for_all_queues_stop_together(redis_server: RedisServer, tmp_path: Path) -> None:
+    supervisor = subprocess.Popen(
+        [*MANAGE, "worker", "--simple"],
+        cwd=django_settings.BASE_DIR,
+        env={**os.environ, "REDIS_URL": redis_server.url, "VAR_DIR": str(tmp_path)},
+    )
+    wait_for(lambda: redis_server.client.scard("rq:workers") == 3, what="three workers")
+    processes = psutil.Process(supervisor.pid).children(recursive=True)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(20) == 0
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    assert not alive
+
+
+# The supervisor
+
+SUPERVISE = """
+import sys
+from journeys.management.processes import Supervisor
+Supervisor.GRACE = 1.0
+with Supervisor() as supervisor:
+    for number, script in enumerate(sys.argv[1:]):
+        supervisor.add(f"child{number}", ["bash", "-c", script])
+    supervisor.run()
+"""
+
+
+def supervise(*scripts: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, *scripts],
+        cwd=django_settings.BASE_DIR,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_what_ends_starts_again(tmp_path: Path) -> None:
+    supervisor = supervise(f"echo . >> {tmp_path}/starts; exit 3")
+    starts = tmp_path / "starts"
+    wait_for(lambda: starts.exists() and len(starts.read_text().split()) >= 2, what="a restart")
+    supervisor.terminate()
+    _, errors = supervisor.communicate(timeout=10)
+    assert "child0 ended with status 3 and starts again in 1 s." in errors
+
+
+def test_what_does_not_end_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    stubborn = f"trap '' TERM; sleep 600 & echo $! > {tmp_path}/pid; wait; sleep 600"
+    supervisor = supervise(stubborn)
+    pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+    started = time.monotonic()
+    supervisor.terminate()
+    _, errors = supervisor.communicate(timeout=10)
+    assert time.monotonic() - started < 5
+    assert "Not ended in time, so killed: child0." in errors
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+# The servers that other tests lean on
+
+
+def test_the_mail_receiver_refuses_and_hangs_up_as_told(smtp_sink: SmtpSink) -> None:
+    smtp_sink.answer("RCPT", "550 No such user", to="gone@example.com")
+    smtp_sink.answer("DATA", HANG_UP, times=1)
+
+    def send(to: str) -> None:
+        with smtplib.SMTP("127.0.0.1", smtp_sink.port, timeout=5) as client:
+            client.sendmail("us@example.com", [to], "Subject: Hello\r\n\r\nBody")
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send("gone@example.com")
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        send("ann@example.com")
+    send("ann@example.com")
+    assert len(smtp_sink.received) == 2
+    assert [message["Subject"] for message in smtp_sink.messages] == ["Hello"]
