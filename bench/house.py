@@ -1,0 +1,95 @@
+"""What every program here needs: throwaway servers, Django, a table, a last line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tests.servers import PostgresCluster, RedisServer, postgres_binaries
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """The options all programs have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a smaller run, under 40 seconds")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def house(database: str = "postgresql") -> Iterator[RedisServer]:
+    """A migrated, empty installation on throwaway servers; Django is set up in this process."""
+    folder = tempfile.mkdtemp(prefix="journeys-bench-")
+    redis = RedisServer()
+    cluster = None
+    os.environ.update(
+        VAR_DIR=folder, REDIS_URL=redis.url, DJANGO_SETTINGS_MODULE="journeys_project.settings"
+    )
+    if database == "postgresql":
+        binaries = postgres_binaries()
+        if binaries is None:
+            sys.exit("This needs PostgreSQL: install postgresql.")
+        cluster = PostgresCluster(binaries)
+        os.environ["DATABASE_URL"] = cluster.url
+    else:
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder}/bench.sqlite3"
+    try:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        yield redis
+    finally:
+        from django.db import connections
+
+        connections.close_all()
+        if cluster is not None:
+            cluster.stop()
+        redis.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def timed() -> Iterator[list[float]]:
+    """Seconds that the block took, in a list that is filled when it ends."""
+    seconds: list[float] = []
+    start = time.perf_counter()
+    yield seconds
+    seconds.append(time.perf_counter() - start)
+
+
+def peak_memory() -> float:
+    """The most memory this process held so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows in columns."""
+    texts = [list(map(str, header)), *[[_text(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[number]) for row in texts) for number in range(len(header))]
+    for row in texts:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def _text(cell: Any) -> str:
+    return (
+        f"{cell:,.2f}"
+        if isinstance(cell, float)
+        else f"{cell:,}"
+        if isinstance(cell, int)
+        else str(cell)
+    )
+
+
+def result(name: str, ratio: float, target: float, **measured: Any) -> None:
+    """Print the last line: what was measured, as JSON."""
+    print(json.dumps({"name": name, "ratio": round(ratio, 2), "target": target, **measured}))
