@@ -294,10 +294,10 @@ class Directory:
         found = Found() if mostly_new else keys.find()
         if lock_keys(keys.missing(found)) or mostly_new:
             found = keys.find()
-        people = lock(found.contact_ids())
-        if found.identities != {
-            pk: (person.external_id, person.email) for pk, person in people.items()
-        }:
+        ids = found.contact_ids()
+        people = lock(ids)
+        identities = {pk: (person.external_id, person.email) for pk, person in people.items()}
+        if people.keys() != ids or found.identities != identities:
             raise Moved
         self._take(found, people)
 
@@ -386,8 +386,8 @@ class Found:
     former: dict[str, int] = field(default_factory=dict)
 
     def contact_ids(self) -> set[int]:
-        """Every contact that was found."""
-        return set(self.identities)
+        """Every contact that was found, also one who was gone before its row was read."""
+        return {*self.identities, *self.former.values(), *self.anonymous.values()}
 
 
 @dataclass(slots=True)

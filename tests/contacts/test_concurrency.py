@@ -95,6 +95,22 @@ def test_the_ids_of_facts_follow_the_changes_of_a_contact():
     assert Contact.objects.get().attributes == {"n": value}
 
 
+def test_a_device_whose_contact_was_merged_while_it_was_looked_up_is_looked_up_again(monkeypatch):
+    record(Identify({}, external_id="u1", anonymous_id="d1"))
+    contact_id = Contact.objects.get().pk
+    find = identity.Keys.find
+
+    def find_late(self: identity.Keys) -> identity.Found:
+        monkeypatch.setattr(identity.Keys, "find", find)
+        found = find(self)
+        # As if the device had been read just before a merge, and the contacts just after it.
+        found.anonymous, found.identities = {"d1": contact_id + 1}, {}
+        return found
+
+    monkeypatch.setattr(identity.Keys, "find", find_late)
+    assert record(Track("a", anonymous_id="d1")).contact_ids == [contact_id]
+
+
 def test_merges_and_events_that_meet_lose_no_event():
     record(*(Track("a", anonymous_id=f"d{n}") for n in range(10)))
     record(*(Identify({}, external_id=f"u{n}") for n in range(10)))
