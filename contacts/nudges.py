@@ -7,12 +7,13 @@ away.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 import django_rq
 from redis.exceptions import RedisError
+from rq import Queue, Worker
 from rq.exceptions import DuplicateJobError
 
 log = logging.getLogger(__name__)
@@ -26,14 +27,15 @@ MOST_MINUTES = 500
 
 
 def nudge(queue: str, job: Callable[..., Any], job_id: str) -> None:
-    """Have ``job`` run soon. Of many nudges at most two are kept: one that runs, and one after it.
+    """Have ``job`` run soon. Of many nudges one is kept for each worker, and one after these.
 
-    The second is needed because the first may have looked already when the new row came.
+    The last is needed because those that run may have looked already when the new row came.
     """
     try:
-        for name in (job_id, f"{job_id}-again"):
+        target = django_rq.get_queue(queue)
+        for name in _ids(job_id, target):
             try:
-                django_rq.get_queue(queue).enqueue(
+                target.enqueue(
                     job,
                     job_id=name,
                     unique=True,
@@ -47,6 +49,14 @@ def nudge(queue: str, job: Callable[..., Any], job_id: str) -> None:
             return
     except (RedisError, OSError) as error:
         log.warning("Redis is away (%s): the clock will see to %s", error, job_id)
+
+
+def _ids(job_id: str, queue: Queue) -> Iterator[str]:
+    """The ids a nudge may have; workers are counted only where the first two are taken."""
+    yield job_id
+    yield f"{job_id}-again"
+    for number in range(2, Worker.count(queue=queue) + 1):
+        yield f"{job_id}-again-{number}"
 
 
 def at_minutes(queue: str, job: Callable[..., Any], name: str, minutes: Iterable[datetime]) -> None:

@@ -23,7 +23,7 @@ from contacts import segments
 from contacts.imports import running as imports
 from contacts.models import Fact
 from journeys import backtest, jobs, publishing, webhooks, work
-from journeys.models import Enrollment, Hour, Journey, WebhookCall
+from journeys.models import Hour, WebhookCall
 from messaging import delivery
 from messaging import jobs as mail
 from messaging.models import Message
@@ -56,10 +56,7 @@ def _facts_due(now: datetime) -> datetime | None:
     """Since when the oldest fact, timer or date waits to be worked through."""
     first = (
         Fact.objects.filter(failed_at__isnull=True).order_by("pk").values_list("received_at"),
-        Enrollment.objects.filter(status=Enrollment.Status.WAITING, held=False, resume_at__lte=now)
-        .exclude(journey__status=Journey.Status.PAUSED)
-        .order_by("resume_at")
-        .values_list("resume_at"),
+        work.due_timers(now).values_list("resume_at"),
         work.due_dates(now).values_list("due_at"),
     )
     return _earliest(first)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 
 from contacts import bulk
 from contacts.models import Contact, Event, Membership, Segment
@@ -187,25 +187,42 @@ def _load_entries(world: World) -> None:
 
 def _load_history(world: World, pending: frozenset[int]) -> None:
     """The events that conditions look at, and each contact's place in the order of receipt."""
-    names: set[str] = set()
-    versions = {plan.version_id: plan for plan in world.open_plans} | world.plans
-    for plan in versions.values():
-        names |= plan.looks_at.events
-    for rule in world.segments.values():
-        if rule.condition is not None:
-            names |= rule.condition.looks_at().events
     last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     for person in world.people.values():
         person.position = last
-    if not names:
+    wanted = _looked_for(world)
+    if not wanted:
         return
-    rows = Event.objects.filter(contact_id__in=list(world.people), name__in=names).order_by("pk")
+    rows = Event.objects.filter(wanted, contact_id__in=list(world.people)).order_by("pk")
     for pk, contact, name, properties, occurred_at in rows.values_list(
         "pk", "contact_id", "name", "properties", "occurred_at"
     ):
         if pk not in pending:
             happening = Happening(pk, name, properties, occurred_at)
             world.people[contact].history.setdefault(name, []).append(happening)
+
+
+def _looked_for(world: World) -> Q:
+    """Which events conditions may count (C4); each name only as far back as any of them looks."""
+    versions = {plan.version_id: plan for plan in world.open_plans} | world.plans
+    looks = [plan.looks_at for plan in versions.values()]
+    looks += [rule.condition.looks_at() for rule in world.segments.values() if rule.condition]
+    earliest = _earliest(world)
+    starts: dict[str, datetime] = {}
+    for name, within in (span for look in looks for span in look.spans):
+        start = EPOCH if within is None else later(earliest, -within) or EPOCH
+        starts[name] = min(starts.get(name, start), start)
+    wanted = Q()
+    for start in set(starts.values()):
+        names = [name for name, other in starts.items() if other == start]
+        wanted |= Q(name__in=names) if start == EPOCH else Q(name__in=names, occurred_at__gte=start)
+    return wanted
+
+
+def _earliest(world: World) -> datetime:
+    """The earliest moment at which the batch is judged."""
+    facts = (person.facts[0].at for person in world.people.values() if person.facts)
+    return min([world.until, *facts])
 
 
 def _load_memberships(world: World) -> None:
@@ -227,13 +244,10 @@ def _load_marketing(world: World) -> None:
     """When marketing messages were queued, as far back as the cap looks (S5)."""
     if world.cap is None:
         return
-    earliest = min(
-        [world.until, *(person.facts[0].at for person in world.people.values() if person.facts)]
-    )
     rows = Message.objects.filter(
         contact_id__in=list(world.people),
         transactional=False,
-        queued_at__gt=later(earliest, -world.cap.within) or EPOCH,
+        queued_at__gt=later(_earliest(world), -world.cap.within) or EPOCH,
     ).exclude(status=Message.Status.SKIPPED)
     for contact, queued_at in rows.values_list("contact_id", "queued_at"):
         world.people[contact].marketing.append(queued_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,24 +68,44 @@ class RecordedChange(ChangeFact):
             setattr(person, name, value if name == "external_id" else value or "")
 
 
-def due_contacts(now: datetime, limit: int) -> list[int]:
-    """Contacts with something to be done: facts in order of receipt, timers, entries by date."""
-    found: dict[int, None] = {}
-    facts = FactRow.objects.filter(failed_at__isnull=True).order_by("pk")
-    for contact in facts.values_list("contact_id", flat=True)[: limit * 4]:
-        found.setdefault(contact)
-        if len(found) >= limit:
-            return list(found)
-    timers = (
-        Enrollment.objects.filter(status=Enrollment.Status.WAITING, held=False, resume_at__lte=now)
-        # A batch under way at the pause may have left some that are not held.
-        .exclude(journey__status=Journey.Status.PAUSED)
-        .order_by("resume_at")
+def due_contacts(now: datetime, limit: int, *, passed_over: Collection[int] = ()) -> list[int]:
+    """Contacts with something to be done: facts in order of receipt, timers, entries by date.
+
+    Where more is due than ``limit``, a part of it is left to those who came last and to those whose
+    time has come, so that nobody waits for a large import to be worked through. ``passed_over`` are
+    left out.
+    """
+    facts = FactRow.objects.filter(failed_at__isnull=True).exclude(contact_id__in=passed_over)
+    found = _contacts(facts.order_by("pk"), limit)
+    overdue = (due_timers(now), due_dates(now))
+    if len(found) < limit:
+        for rows in overdue:
+            found |= _contacts(rows.exclude(contact_id__in=passed_over), limit)
+        return list(found)[:limit]
+    share = limit // 5
+    shared = _first(found, limit - 3 * share) | _contacts(facts.order_by("-pk"), share)
+    for rows in overdue:
+        shared |= _contacts(rows.exclude(contact_id__in=passed_over), share)
+    return list(shared | found)[:limit]
+
+
+def _contacts(rows: QuerySet[Any], most: int) -> dict[int, None]:
+    """The contacts of the first rows, in their order; a contact may have several rows."""
+    ids = rows.values_list("contact_id", flat=True)[: most * 4]
+    return _first(dict.fromkeys(ids), most)
+
+
+def _first(found: dict[int, None], most: int) -> dict[int, None]:
+    return dict.fromkeys(list(found)[:most])
+
+
+def due_timers(now: datetime) -> QuerySet[Enrollment]:
+    """Enrollments whose wait has ended by ``now``, the earliest first."""
+    waiting = Enrollment.objects.filter(
+        status=Enrollment.Status.WAITING, held=False, resume_at__lte=now
     )
-    for rows in (timers, due_dates(now)):
-        for contact in rows.values_list("contact_id", flat=True)[:limit]:
-            found.setdefault(contact)
-    return list(found)[:limit]
+    # A batch under way at the pause may have left some that are not held.
+    return waiting.exclude(journey__status=Journey.Status.PAUSED).order_by("resume_at")
 
 
 def due_dates(now: datetime) -> QuerySet[DateEntry]:
@@ -103,17 +123,19 @@ def work(now: datetime, *, most: int | None = None) -> int:
     Returns how many contacts were taken. What another worker holds is left to it.
     """
     done = 0
+    passed_over: set[int] = set()
     while most is None or done < most:
-        contact_ids = due_contacts(now, BATCH)
-        taken = advance(contact_ids, now) if contact_ids else 0
-        done += taken
-        if not taken:
+        contact_ids = due_contacts(now, BATCH, passed_over=passed_over)
+        if not contact_ids:
             break
+        taken = advance(contact_ids, now)
+        passed_over.update(set(contact_ids) - taken)
+        done += len(taken)
     return done
 
 
-def advance(contact_ids: Sequence[int], now: datetime) -> int:
-    """Move these contacts up to ``now`` in one transaction; how many were taken, 0 if none moved.
+def advance(contact_ids: Sequence[int], now: datetime) -> set[int]:
+    """Move these contacts up to ``now`` in one transaction; those taken, none if nobody moved.
 
     Where the batch can't be processed it is halved, until the one whose fact is at fault is found;
     that fact is put aside, and stops nobody else.
@@ -125,15 +147,15 @@ def advance(contact_ids: Sequence[int], now: datetime) -> int:
             steps = engine.run(world)
             written = store.write(world)
             transaction.on_commit(lambda: jobs.nudge(written))
-        return len(world.people) if steps else 0
+        return set(world.people) if steps else set()
     except (OperationalError, InterfaceError):
         raise  # the database is away or busy: no fact is at fault, and all of it is done later
     except Exception as error:
         if len(contact_ids) > 1:
             half = len(contact_ids) // 2
-            return advance(contact_ids[:half], now) + advance(contact_ids[half:], now)
+            return advance(contact_ids[:half], now) | advance(contact_ids[half:], now)
         log.exception("A fact of contact %s could not be processed", contact_ids[0])
-        return _put_aside(world, contact_ids[0], error, now)
+        return set(contact_ids) if _put_aside(world, contact_ids[0], error, now) else set()
 
 
 def _load(contact_ids: Sequence[int], now: datetime) -> World:

@@ -133,7 +133,8 @@ class EventCount(Condition):
         return " ".join(said).removesuffix(",")
 
     def looks_at(self) -> References:
-        return References(events=frozenset({self.name})) | self.where.looks_at()
+        own = References(frozenset({self.name}), spans=frozenset({(self.name, self.within)}))
+        return own | self.where.looks_at()
 
     def moments(self, view: View) -> Iterable[datetime]:
         return soonest_first(self._changes(view), view.now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -52,6 +52,7 @@ class References:
     """The names a condition looks at.
 
     ``properties`` are those of events in ``where``, ``trigger`` those of the starting event.
+    ``spans`` says of each event how far back it is looked for, None without an end.
     """
 
     events: frozenset[str] = frozenset()
@@ -61,6 +62,7 @@ class References:
     nodes: frozenset[str] = frozenset()
     properties: frozenset[str] = frozenset()
     trigger: frozenset[str] = frozenset()
+    spans: frozenset[tuple[str, timedelta | None]] = frozenset()
 
     @classmethod
     def of(cls, conditions: Iterable[Condition]) -> References:

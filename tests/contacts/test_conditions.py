@@ -702,6 +702,7 @@ def test_looks_at_names_all_it_looks_at() -> None:
         segments=frozenset({"s"}),
         properties=frozenset({"p"}),
         trigger=frozenset({"q"}),
+        spans=frozenset({("e", None)}),
     )
     assert conditions.References.of([]) == conditions.References()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection, connections, transaction
 
 from contacts import ingest
 from contacts.items import Identify, Track
@@ -168,3 +169,83 @@ def test_a_paused_journey_holds_back_what_it_queued(outbox_dir: Path) -> None:
     assert delivery.run(T0) == 1
     assert Message.objects.get().subject == "go"
     assert len(list(outbox_dir.glob("*.eml"))) == 1
+
+
+def test_who_came_last_and_whose_time_has_come_do_not_wait_for_a_large_import() -> None:
+    journey({"event": "go"})
+    early = [Track("go", external_id=f"early{n}") for n in range(5)]
+    ingest.record(early, received_at=T0)
+    work.work(T0)
+    ingest.record([Identify({}, external_id=f"row{n}") for n in range(100)], received_at=T0)
+    ingest.record([Track("go", external_id="last")], received_at=T0)
+    chosen = work.due_contacts(T0 + DAY, 20)
+    names = Contact.objects.in_bulk(chosen)
+    picked = [names[pk].external_id for pk in chosen]
+    assert len(picked) == len(set(picked)) == 20
+    assert picked[:8] == [f"row{n}" for n in range(8)]
+    assert "last" in picked
+    assert {"early0", "early1", "early2", "early3"} <= set(picked)
+    work.work(T0 + DAY)
+    assert not Fact.objects.exists()
+    assert Enrollment.objects.filter(status="completed").count() == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_contacts_that_another_worker_holds_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer.")
+    journey({"event": "go"})
+    monkeypatch.setattr(work, "BATCH", 5)
+    ingest.record([Track("go", external_id=f"u{n}") for n in range(20)], received_at=T0)
+
+    def other_worker() -> int:
+        try:
+            return work.work(T0)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        first = store.lock(work.due_contacts(T0, 5))
+        assert len(first) == 5
+        assert pool.submit(other_worker).result(timeout=30) == 15
+    assert Enrollment.objects.count() == 15
+    assert work.work(T0) == 5
+
+
+@pytest.mark.parametrize(
+    ("conditions", "loaded"),
+    [
+        ([{"event": "seen", "within": "30d"}], 2),
+        ([{"event": "seen", "within": "7d"}], 1),
+        ([{"event": "seen", "within": "7d"}, {"event": "seen", "within": "30d"}], 2),
+        ([{"event": "seen", "within": "7d"}, {"event": "seen"}], 3),
+        ([{"event": "other"}], 0),
+    ],
+)
+def test_only_events_in_reach_of_a_condition_are_loaded(
+    conditions: list[dict[str, Any]], loaded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C4 includes both ends, so the event of exactly thirty days ago is in reach."""
+    look = {"kind": "branch", "paths": [{"name": "yes", "when": {"any": conditions}}]}
+    journey({"event": "go"}, {"rest": look})
+    for days in (31, 30, 3):
+        at = T0 - days * DAY
+        ingest.record([Track("seen", external_id="u1", occurred_at=at)], received_at=at)
+    work.work(T0)
+    ingest.record([Track("go", external_id="u1")], received_at=T0)
+    found: list[int] = []
+    run = work.engine.run
+
+    def watched(world: Any) -> int:
+        found.append(
+            sum(len(one) for person in world.people.values() for one in person.history.values())
+        )
+        return run(world)
+
+    monkeypatch.setattr(work.engine, "run", watched)
+    work.work(T0)
+    assert found == [loaded]
+    (visit,) = Enrollment.objects.get().visits.all()
+    assert visit.outcome == ("yes" if loaded else "else")
