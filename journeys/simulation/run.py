@@ -12,9 +12,9 @@ from pathlib import Path
 
 from contacts.values import format_moment
 from journeys import engine, files, plans
-from journeys.definition import Definition, ManualTrigger
+from journeys.definition import Catalog, Definition, ManualTrigger
 from journeys.nodes.update import Update
-from journeys.plans import SegmentRule
+from journeys.simulation import installation
 from journeys.simulation.inputs import (
     ContactLine,
     FactLine,
@@ -24,6 +24,7 @@ from journeys.simulation.inputs import (
     read_facts,
     read_text,
 )
+from journeys.simulation.installation import Installed
 from journeys.simulation.setting import Setting, begin, plan_of
 from journeys.world import (
     BirthFact,
@@ -39,7 +40,6 @@ from journeys.world import (
     World,
     filled,
 )
-from messaging.models import Installation, Topic
 from messaging.outbox import Cap
 
 #: People in one world; those who may come to share an address are always in the same one (T8).
@@ -91,12 +91,13 @@ def simulate(
 
     Raises SimulationError where a file or a line is wrong; there is no output file then.
     """
-    definition = _definition(journey)
-    topics = dict(Topic.objects.values_list("slug", "subscribed_by_default"))
+    installed = installation.read()
+    definition = _definition(journey, installed.catalog)
+    topics = dict(installed.topics)
     topics |= {slug: topic.subscribed for slug, topic in definition.topics.items()}
     people = read_contacts(contacts)
     lines = read_facts(events, _known(definition, topics))
-    setting = _setting(definition, topics, _start(start, lines, until), until)
+    setting = _setting(definition, installed, topics, (_start(start, lines, until), until))
     results = []
     lines = _received(lines, until)
     crowds = list(_crowds(definition, people, lines))
@@ -111,8 +112,8 @@ def simulate(
     _write(out, (line for _, _, line in results))
 
 
-def _definition(path: Path) -> Definition:
-    definition, _, problems = files.load(read_text(path), plans.installed())
+def _definition(path: Path, catalog: Catalog) -> Definition:
+    definition, _, problems = files.load(read_text(path), catalog)
     if definition is None:
         raise SimulationError("\n".join(f"{path}: {problem}" for problem in problems.errors))
     return definition
@@ -128,41 +129,29 @@ def _start(start: datetime | None, lines: list[FactLine], until: datetime) -> da
 
 
 def _setting(
-    definition: Definition, topics: dict[str, bool], start: datetime, until: datetime
+    definition: Definition,
+    installed: Installed,
+    topics: Mapping[str, bool],
+    period: tuple[datetime, datetime],
 ) -> Case:
-    installation = Installation.load()
-    cap = definition.installation.cap if definition.installation.has_cap else installation.cap
-    segments, members = _segments(definition)
+    """What the file says over what the installation says; nothing else of it counts."""
+    own = definition.installation
+    conditions = dict(installed.catalog.segments)
+    conditions |= {slug: segment.when for slug, segment in definition.segments.items()}
+    members = dict(installed.members)
+    for slug, segment in definition.segments.items():
+        members[slug] = frozenset(segment.members or ())
+    cap = (Cap(*own.cap) if own.cap else None) if own.has_cap else installed.cap
     return Case(
         plan=plan_of(definition),
-        segments=segments,
+        segments=plans.segment_rules({slug: (0, when) for slug, when in conditions.items()}),
         members=members,
         topics=topics,
-        timezone=definition.installation.timezone or installation.timezone,
-        cap=Cap(*cap) if cap else None,
-        start=start,
-        until=until,
+        timezone=own.timezone or installed.timezone,
+        cap=cap,
+        start=period[0],
+        until=period[1],
     )
-
-
-def _segments(
-    definition: Definition,
-) -> tuple[dict[str, SegmentRule], dict[str, frozenset[str]]]:
-    """The segments' rules, and the external ids that are members of the static ones."""
-    from contacts.models import Membership
-
-    conditions = dict(plans.installed().segments)
-    conditions |= {slug: segment.when for slug, segment in definition.segments.items()}
-    members: dict[str, set[str]] = {}
-    rows = Membership.objects.filter(
-        left_at__isnull=True, segment__condition__isnull=True, contact__external_id__isnull=False
-    )
-    for slug, external_id in rows.values_list("segment__slug", "contact__external_id"):
-        members.setdefault(slug, set()).add(str(external_id))
-    for slug, segment in definition.segments.items():
-        members[slug] = set(segment.members or ())
-    rules = plans.segment_rules({slug: (0, when) for slug, when in conditions.items()})
-    return rules, {slug: frozenset(ids) for slug, ids in members.items()}
 
 
 def _received(lines: list[FactLine], until: datetime) -> list[FactLine]:
