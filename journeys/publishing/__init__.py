@@ -5,6 +5,7 @@ batches what concerns too many people for one transaction, after whatever restar
 """
 
 from journeys.publishing.carrying import carry_on, due_since
+from journeys.publishing.changes import unpublished
 from journeys.publishing.drafts import (
     Stale,
     create,
@@ -40,4 +41,5 @@ __all__ = [
     "save_draft",
     "standing",
     "take_back",
+    "unpublished",
 ]

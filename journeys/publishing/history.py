@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db.models import QuerySet
 
 from journeys.models import Journey
+from journeys.naming import names_in
 from journeys.picture import difference
 
 MOST_SENTENCES = 40
@@ -70,7 +71,7 @@ def _entries(journey: Journey) -> QuerySet[LogEntry]:
 
 def told(before: Any, after: Any) -> str:
     """What differs between two drafts, in sentences; nothing where nothing does."""
-    sentences = difference(before, after).sentences
+    sentences = difference(before, after, names_in(before, after)).sentences
     more = len(sentences) - MOST_SENTENCES
     said = sentences[:MOST_SENTENCES] + ([f"And {more} changes more."] if more > 0 else [])
     return " ".join(said)
