@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.models.functions import Lower
 
 from contacts import anyof, bulk  # noqa: F401  anyof adds a lookup
@@ -292,13 +292,17 @@ class Directory:
         for item in items:
             keys.add(item)
         found = Found() if mostly_new else keys.find()
-        if lock_keys(keys.missing(found)) or mostly_new:
+        missing = keys.missing(found)
+        if lock_keys(missing) or mostly_new:
             found = keys.find()
-        ids = found.contact_ids()
-        people = lock(ids)
-        identities = {pk: (person.external_id, person.email) for pk, person in people.items()}
-        if people.keys() != ids or found.identities != identities:
-            raise Moved
+        people = lock(found.contact_ids())
+        if found.differs_from(people):
+            # Of what is locked by now nothing changes any more, so that a second look holds.
+            found = keys.find()
+            if found.differs_from(people):
+                raise Moved
+        if not keys.missing(found) <= missing:
+            raise Moved  # somebody lost an id meanwhile, and it is not ours to give
         self._take(found, people)
 
     def _take(self, found: Found, people: Mapping[int, Person]) -> None:
@@ -388,6 +392,14 @@ class Found:
     def contact_ids(self) -> set[int]:
         """Every contact that was found, also one who was gone before its row was read."""
         return {*self.identities, *self.former.values(), *self.anonymous.values()}
+
+    def differs_from(self, people: Mapping[int, Person]) -> bool:
+        """Whether a contact that was found is not among the locked ones, or has other ids there."""
+        if not self.contact_ids() <= people.keys():
+            return True
+        return any(
+            (people[pk].external_id, people[pk].email) != ids for pk, ids in self.identities.items()
+        )
 
 
 @dataclass(slots=True)
@@ -497,24 +509,28 @@ def merge(winner_id: int, loser_id: int, *, at: datetime, by: models.Model | Non
 
     The winner keeps its own values and takes over those it lacks. Raises ``Contact.DoesNotExist``.
     """
+    from contacts.ingest import again
+
+    if winner_id != loser_id:
+        again(lambda: _merge(winner_id, loser_id, at, by))
+
+
+def _merge(winner_id: int, loser_id: int, at: datetime, by: models.Model | None) -> None:
     from contacts.ingest import store_changes
 
-    if winner_id == loser_id:
-        return
-    with transaction.atomic():
-        people = lock([winner_id, loser_id])
-        if len(people) < 2:
-            raise Contact.DoesNotExist("One of the two contacts is gone.")
-        directory = Directory(at)
-        winner, loser = people[winner_id], people[loser_id]
-        directory.known = [winner]
-        payload = directory.merge(winner, loser)
-        if not winner.external_id and loser.external_id:
-            payload = joined(payload, winner.become(external_id=loser.external_id))
-        directory.save()
-        if by is not None:
-            Merge.objects.filter(contact_id=winner_id, merged_pk=loser_id).update(merged_by=by)
-        store_changes([(winner_id, payload)], at=at)
+    people = lock([winner_id, loser_id])
+    if len(people) < 2:
+        raise Contact.DoesNotExist("One of the two contacts is gone.")
+    directory = Directory(at)
+    winner, loser = people[winner_id], people[loser_id]
+    directory.known = [winner]
+    payload = directory.merge(winner, loser)
+    if not winner.external_id and loser.external_id:
+        payload = joined(payload, winner.become(external_id=loser.external_id))
+    directory.save()
+    if by is not None:
+        Merge.objects.filter(contact_id=winner_id, merged_pk=loser_id).update(merged_by=by)
+    store_changes([(winner_id, payload)], at=at)
 
 
 def move_rows(pairs: Sequence[Pair], at: datetime) -> None:

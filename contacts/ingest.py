@@ -283,13 +283,16 @@ def store_changes(
     announce(contacts_changed, [pk for pk, _ in changes])
 
 
-def touch(contact_ids: Iterable[int], *, at: datetime) -> None:
+def touch(contact_ids: Iterable[int], *, at: datetime) -> list[int]:
     """Say that something about these contacts changed that is not in their row.
 
     A subscription, a suppression: a change that changes nothing is looked at all the same (T2).
+    Returns the ids of the contacts that are there, which the caller's transaction has locked now.
     """
     with transaction.atomic():
-        store_changes([(pk, {}) for pk in _lock_ids(contact_ids)], at=at)
+        ids = _lock_ids(contact_ids)
+        store_changes([(pk, {}) for pk in ids], at=at)
+        return ids
 
 
 def enter(contact_ids: Iterable[int], journey_pk: int, *, at: datetime) -> None:

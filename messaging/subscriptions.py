@@ -64,7 +64,8 @@ def subscribe(
     """Record a contact's choice about a topic, or about all marketing mail where it is None.
 
     It is a change of the contact (T2), also when it was so before. ``source`` says where the choice
-    was made. Raises ``Topic.DoesNotExist`` for an unknown slug.
+    was made. Raises ``Topic.DoesNotExist`` for an unknown slug, and ``Contact.DoesNotExist`` where
+    the contact is gone: merged into another, or erased.
     """
     choose(contact_id, {topic: subscribed}, at=at, source=source)
 
@@ -78,7 +79,8 @@ def choose(
     if slugs - topics.keys():
         raise Topic.DoesNotExist(f"No topic is called {', '.join(sorted(slugs - topics.keys()))}.")
     with transaction.atomic():
-        ingest.touch([contact_id], at=at)  # first: it locks the contact
+        if not ingest.touch([contact_id], at=at):  # first: it locks the contact
+            raise Contact.DoesNotExist(f"There is no contact {contact_id} any more.")
         for slug, subscribed in choices.items():
             Subscription.objects.update_or_create(
                 contact_id=contact_id,
@@ -98,9 +100,12 @@ def suppress(
     It is a change of the contacts that have them (T2).
     """
     cleaned = _cleaned(addresses)
-    with transaction.atomic():
-        insert(cleaned, reason, at=at)
-        ingest.touch(_owners(cleaned), at=at)
+    ingest.again(lambda: _suppress(cleaned, reason, at))
+
+
+def _suppress(cleaned: Collection[str], reason: str, at: datetime) -> None:
+    ingest.touch(_owners(cleaned), at=at)  # first, as everybody does: contacts, then addresses
+    insert(cleaned, reason, at=at)
 
 
 def insert(addresses: Iterable[str], reason: str, *, at: datetime) -> None:
@@ -118,9 +123,12 @@ def insert(addresses: Iterable[str], reason: str, *, at: datetime) -> None:
 def unsuppress(addresses: str | Iterable[str], *, at: datetime) -> None:
     """Let mail go to these addresses again; a change of the contacts that have them (T2)."""
     cleaned = _cleaned(addresses)
-    with transaction.atomic():
-        Suppression.objects.filter(hash__in=[address_hash(item) for item in cleaned]).delete()
-        ingest.touch(_owners(cleaned), at=at)
+    ingest.again(lambda: _unsuppress(cleaned, at))
+
+
+def _unsuppress(cleaned: Collection[str], at: datetime) -> None:
+    ingest.touch(_owners(cleaned), at=at)
+    Suppression.objects.filter(hash__in=[address_hash(item) for item in cleaned]).delete()
 
 
 def _cleaned(addresses: str | Iterable[str]) -> set[str]:

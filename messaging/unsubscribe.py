@@ -10,6 +10,9 @@ from contacts.models import Contact, Merge
 from messaging import links, subscriptions
 from messaging.models import Message, Topic
 
+#: Where a choice was made that was not made with one click.
+PAGE = "preference page"
+
 
 @dataclass(frozen=True)
 class TopicChoice:
@@ -47,12 +50,19 @@ def _contact(recipient: links.Recipient) -> Contact | None:
     """The contact, or the one it was merged into since."""
     if contact := Contact.objects.filter(pk=recipient.contact_id).first():
         return contact
-    if merge := Merge.objects.filter(merged_pk=recipient.contact_id).order_by("-pk").first():
-        return Contact.objects.filter(pk=merge.contact_id).first()
+    if contact := _merged_into(recipient.contact_id):
+        return contact
     if recipient.message is None:
         return None
     message = Message.objects.filter(uuid=recipient.message).select_related("contact").first()
     return message.contact if message else None
+
+
+def _merged_into(contact_id: int) -> Contact | None:
+    """The contact that one who is gone was merged into; None where it was erased."""
+    merge = Merge.objects.filter(merged_pk=contact_id).select_related("contact").order_by("-pk")
+    found = merge.first()
+    return found.contact if found else None
 
 
 def preferences(contact: Contact, topic: Topic | None) -> Preferences:
@@ -73,13 +83,12 @@ def preferences(contact: Contact, topic: Topic | None) -> Preferences:
 
 def unsubscribe(contact: Contact, topic: Topic | None, *, at: datetime, source: str) -> None:
     """Unsubscribe from the topic, or from everything where there is none."""
-    subscriptions.subscribe(contact.pk, topic.slug if topic else None, False, at=at, source=source)
+    _choose(contact, {topic.slug if topic else None: False}, at=at, source=source)
 
 
 def resubscribe(contact: Contact, topic: Topic | None, *, at: datetime) -> None:
     """Take an unsubscription back."""
-    slug = topic.slug if topic else None
-    subscriptions.subscribe(contact.pk, slug, True, at=at, source="preference page")
+    _choose(contact, {topic.slug if topic else None: True}, at=at, source=PAGE)
 
 
 def save(contact: Contact, taken: Collection[str], *, nothing: bool, at: datetime) -> None:
@@ -90,4 +99,20 @@ def save(contact: Contact, taken: Collection[str], *, nothing: bool, at: datetim
     choices: dict[str | None, bool] = {None: not nothing}
     if not nothing:
         choices |= {slug: slug in taken for slug in Topic.objects.values_list("slug", flat=True)}
-    subscriptions.choose(contact.pk, choices, at=at, source="preference page")
+    _choose(contact, choices, at=at, source=PAGE)
+
+
+def _choose(
+    contact: Contact, choices: dict[str | None, bool], *, at: datetime, source: str
+) -> None:
+    """Write choices of a contact, also where it is merged into another one at this very moment.
+
+    Of one who is erased meanwhile nothing is left to write about, and nobody to write to.
+    """
+    person: Contact | None = contact
+    while person is not None:
+        try:
+            return subscriptions.choose(person.pk, choices, at=at, source=source)
+        except Contact.DoesNotExist:
+            person = _merged_into(person.pk)
+    return None

@@ -19,16 +19,18 @@ from contacts.values import json_eq
 
 def undo_chunk(source: Import, chunk: ImportChunk, at: datetime) -> int:
     """Take back one chunk, in the caller's transaction; returns how many contacts had to stay."""
+    # Locked before anybody asks what they did, so that nothing that is done meanwhile goes too.
+    locked = lock([*chunk.created, *map(int, chunk.changed)])
     kept = _with_history(set(chunk.created))
     if source.segment is not None and source.segment.is_static:
         segments.remove(source.segment, chunk.entered, at=at)
-    people = lock(int(pk) for pk in chunk.changed)
+    people = [(pk, person) for pk, person in locked.items() if str(pk) in chunk.changed]
     payloads = []
-    for pk, person in people.items():
+    for pk, person in people:
         payload = person.become(**_before(person, chunk.changed[str(pk)]))
         if payload:
             payloads.append((pk, payload))
-    ingest.save_people([person for person in people.values() if person.changed], at=at)
+    ingest.save_people([person for _, person in people if person.changed], at=at)
     ingest.store_changes(payloads, at=at, quiet=True)
     Contact.objects.filter(pk__in=set(chunk.created) - kept).delete()
     chunk.delete()

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import models, transaction
 
+from contacts import ingest
 from contacts.models import Contact, PrivacyRecord
 from contacts.privacy import queued
 from contacts.privacy.rooms import rooms
@@ -48,13 +49,16 @@ def erase(contact: Contact, *, at: datetime, by: models.Model | None = None) -> 
     ``Contact.DoesNotExist`` where it is gone.
     """
     subject = subject_of(contact)
-    with transaction.atomic():
-        _record(Action.ERASE, subject, at, by)
-        for room in reversed(rooms):
-            room.erase(subject, at)
-        # Last, since an import at work locks its own row before those of contacts.
-        Contact.objects.select_for_update().get(pk=contact.pk).delete()
-        transaction.on_commit(lambda: queued.forget(subject))
+    ingest.again(lambda: _erase(subject, at, by))
+
+
+def _erase(subject: Subject, at: datetime, by: models.Model | None) -> None:
+    _record(Action.ERASE, subject, at, by)
+    for room in reversed(rooms):
+        room.erase(subject, at)
+    # Last, since an import at work locks its own row before those of contacts.
+    Contact.objects.select_for_update().get(pk=subject.contact.pk).delete()
+    transaction.on_commit(lambda: queued.forget(subject))
 
 
 def _record(action: str, subject: Subject, at: datetime, by: models.Model | None) -> None:

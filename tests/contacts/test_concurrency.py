@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models import Count
 
-from contacts import identity, ingest
+from contacts import identity, ingest, privacy
+from contacts.imports import undoing
 from contacts.ingest import Identify, Outcome, Track
-from contacts.models import Contact, Event, Fact
+from contacts.models import Contact, Event, Fact, Import, ImportChunk
 from tests.contacts.conftest import NOW, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,6 +112,99 @@ def test_a_device_whose_contact_was_merged_while_it_was_looked_up_is_looked_up_a
 
     monkeypatch.setattr(identity.Keys, "find", find_late)
     assert record(Track("a", anonymous_id="d1")).contact_ids == [contact_id]
+
+
+def test_a_batch_is_not_kept_out_by_others_that_change_its_people_all_the_time(monkeypatch):
+    """Once they are locked nobody changes them any more, so that a second look holds."""
+    record(Identify({}, email="a@x.org"))
+    lock, spellings = identity.lock, itertools.cycle(["A@x.org", "a@X.org"])
+
+    def lock_late(contact_ids: Iterable[int]) -> dict[int, identity.Person]:
+        Contact.objects.update(email=next(spellings))
+        return lock(contact_ids)
+
+    monkeypatch.setattr(identity, "lock", lock_late)
+    record(Identify({"x": 1}, email="a@x.org"))
+    assert Contact.objects.get().attributes == {"x": 1}
+
+
+def test_an_id_that_somebody_loses_meanwhile_is_locked_before_it_is_given_to_another(monkeypatch):
+    """Else two batches that both see it free would make a contact each."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer.")
+    record(Identify({}, email="a@x.org"))
+    lock, lock_keys, asked = identity.lock, identity.lock_keys, []
+
+    def lock_late(contact_ids: Iterable[int]) -> dict[int, identity.Person]:
+        monkeypatch.setattr(identity, "lock", lock)
+        at_once([lambda: Contact.objects.update(email="b@x.org")])
+        return lock(contact_ids)
+
+    def noted(keys: Collection[str]) -> bool:
+        asked.append(set(keys))
+        return lock_keys(keys)
+
+    monkeypatch.setattr(identity, "lock", lock_late)
+    monkeypatch.setattr(identity, "lock_keys", noted)
+    record(Identify({}, email="a@x.org"))
+    assert asked == [set(), {"email a@x.org"}]
+    assert set(Contact.objects.values_list("email", flat=True)) == {"a@x.org", "b@x.org"}
+
+
+def test_two_merges_of_the_same_people_at_once_are_one():
+    record(*(Track("a", external_id=f"u{n}") for n in range(3)))
+    ids = list(Contact.objects.order_by("external_id").values_list("id", flat=True))
+
+    def join(winner: int, loser: int) -> bool:
+        try:
+            identity.merge(winner, loser, at=NOW)
+        except Contact.DoesNotExist:
+            return False
+        return True
+
+    pairs = [(one, other) for one in ids for other in ids if one != other]
+    done = at_once([lambda pair=pair: join(*pair) for pair in pairs])
+    assert sum(done) == 2
+    contact = Contact.objects.get()
+    assert contact.events.count() == 3
+    assert {contact.external_id, *contact.former_ids.values_list("value", flat=True)} == {
+        "u0",
+        "u1",
+        "u2",
+    }
+
+
+@pytest.mark.parametrize("address", ["u{}@x.org", "all@x.org"])
+def test_erasing_while_events_come_in_keeps_every_event_of_the_others(address: str):
+    record(*(Identify({}, external_id=f"u{n}", email=address.format(n)) for n in range(6)))
+    people = list(Contact.objects.order_by("id"))
+
+    def job(n: int) -> Any:
+        if n % 5 == 0:
+            return privacy.erase(people[n // 5], at=NOW)
+        return record(*(Track("b", {"n": n}, external_id=f"u{k}") for k in range(6)))
+
+    at_once([lambda n=n: job(n) for n in range(20)])
+    stored = Contact.objects.annotate(number=Count("events")).values_list("external_id", "number")
+    assert {who: number for who, number in stored if who in ("u4", "u5")} == {"u4": 16, "u5": 16}
+    assert not Contact.objects.filter(pk__in=[contact.pk for contact in people[:4]]).exists()
+
+
+def test_an_import_is_taken_back_while_its_people_do_something():
+    """Whoever did something by then stays, with all that was done."""
+    source = Import.objects.create(filename="a.csv", columns=[], mapping=[])
+    record(*(Identify({}, external_id=f"u{n}") for n in range(20)))
+    ids = list(Contact.objects.values_list("id", flat=True))
+    ImportChunk.objects.create(source=source, position=0, created=ids)
+
+    def undo() -> int:
+        return ingest.again(lambda: undoing.undo_chunk(source, ImportChunk.objects.get(), NOW))
+
+    jobs = [lambda n=n: record(Track("b", external_id=f"u{n}")) for n in range(20)]
+    at_once([*jobs[:5], undo, *jobs[5:]])
+    done = Contact.objects.filter(events__name="b")
+    assert sorted(done.values_list("external_id", flat=True)) == sorted(f"u{n}" for n in range(20))
+    assert Event.objects.count() == 20
 
 
 def test_merges_and_events_that_meet_lose_no_event():
