@@ -5,6 +5,7 @@ Any draft can be drawn, however unfinished: what can't be read is shown as it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,8 @@ from journeys.fields import (
     WindowSetting,
 )
 from journeys.layout import STOP_HEIGHT, Box, Layout, Line, Placed, Route, arrange
+from journeys.lettering import text_width, wrapped
+from journeys.naming import Names, mails_of, named_condition, named_node, own_names
 from journeys.nodes import NodeKind, kinds
 
 #: The key of the card on which a journey begins; no node can have it.
@@ -49,7 +52,7 @@ class Card:
     """A card: what it says and where it leads.
 
     ``outcomes`` are in the order in which they are shown, each with the key of the next card or
-    None. ``lines`` are the words as they are broken.
+    None; ``ways`` is what they are called. ``lines`` are the words as they are broken.
     """
 
     key: str
@@ -63,6 +66,19 @@ class Card:
     rows: tuple[Row, ...] = ()
     problems: tuple[Problem, ...] = ()
     mark: str = ""
+    ways: Mapping[str, str] = field(default_factory=dict)
+
+    def way(self, outcome: str) -> str:
+        """What an outcome is called on the map."""
+        return self.ways.get(outcome, outcome)
+
+    @property
+    def subtitle(self) -> str:
+        """What stands small below its sentence: its kind, and its key where somebody chose it."""
+        if self.is_entry:
+            return ""
+        plain = re.fullmatch(rf"{re.escape(self.kind)}(-[0-9]+)?", self.key)
+        return self.label if plain else f"{self.label} · {self.key}"
 
     @property
     def is_entry(self) -> bool:
@@ -99,7 +115,11 @@ class Picture:
     def label(self, line: Line) -> str:
         """What stands on a line; nothing where a card has only one way out."""
         every = self.cards[line.source].outcomes
-        return "" if len(line.outcomes) == len(every) else " · ".join(line.outcomes)
+        return (
+            ""
+            if len(line.outcomes) == len(every)
+            else _ways(self.cards[line.source], line.outcomes)
+        )
 
     @property
     def routes(self) -> list[Route]:
@@ -112,14 +132,15 @@ def draw(
     *,
     numbers: bool = False,
     marks: Mapping[str, str] | None = None,
+    names: Names | None = None,
 ) -> Picture:
     """The picture of a journey file's data, with ``problems`` at the cards they are about.
 
     ``numbers`` leaves room for live numbers; ``marks`` says of cards that they were ``added``,
-    ``changed`` or ``removed``.
+    ``changed`` or ``removed``; ``names`` is what templates, segments and topics are called.
     """
     given = list(problems)
-    cards = {ENTRY: entry_card(data), **read_nodes(data)}
+    cards = read_cards(data, names)
     cards = {
         key: replace(
             card,
@@ -144,14 +165,15 @@ def _arranged(cards: dict[str, Card], problems: list[Problem], numbers: bool) ->
     )
 
 
-def draw_changes(old: Any, new: Any, problems: Iterable[Problem] = ()) -> Picture:
+def draw_changes(
+    old: Any, new: Any, problems: Iterable[Problem] = (), names: Names | None = None
+) -> Picture:
     """The picture of ``new`` with what it changes: cards are marked, and what is gone still hangs
     where it hung, on lines that are called as they were.
     """
     given = list(problems)
     marks = difference(old, new).marks()
-    before = {ENTRY: entry_card(old), **read_nodes(old)}
-    cards = {ENTRY: entry_card(new), **read_nodes(new)}
+    before, cards = read_cards(old, names), read_cards(new, names)
     gone = {key: card for key, card in before.items() if key not in cards}
     for key, card in cards.items():
         lost = {
@@ -162,6 +184,7 @@ def draw_changes(old: Any, new: Any, problems: Iterable[Problem] = ()) -> Pictur
         cards[key] = replace(
             card,
             outcomes={**card.outcomes, **lost},
+            ways={**card.ways, **_ways_before(before.get(key))},
             problems=tuple(one for one in given if card_of(one.place, cards) == key),
             mark=marks.get(key, ""),
         )
@@ -169,6 +192,14 @@ def draw_changes(old: Any, new: Any, problems: Iterable[Problem] = ()) -> Pictur
         led = {way: to if to in gone or to in cards else None for way, to in card.outcomes.items()}
         cards[key] = replace(card, outcomes=led, mark="removed")
     return _arranged(cards, given, numbers=False)
+
+
+def _ways_before(card: Card | None) -> dict[str, str]:
+    return {f"before: {way}": f"before: {card.way(way)}" for way in card.outcomes} if card else {}
+
+
+def _ways(card: Card, outcomes: Iterable[str]) -> str:
+    return " · ".join(card.way(outcome) for outcome in outcomes)
 
 
 def card_of(place: str, cards: Collection[str]) -> str | None:
@@ -191,7 +222,7 @@ def _lines(card: Card) -> list[Line]:
     lines = []
     for (target, _), outcomes in by_target.items():
         whole = len(outcomes) == len(card.outcomes)
-        width = 28.0 if whole else text_width(" · ".join(outcomes), 12) + 22
+        width = 28.0 if whole else text_width(_ways(card, outcomes), 12) + 22
         height = BUTTON_HEIGHT if whole else STOP_HEIGHT
         lines.append(Line(card.key, tuple(outcomes), target, width, height))
     return lines
@@ -200,12 +231,26 @@ def _lines(card: Card) -> list[Line]:
 # --- nodes ---
 
 
-def read_nodes(data: Any) -> dict[str, Card]:
-    """The cards of all nodes, as far as they can be read."""
+def read_cards(data: Any, names: Names | None = None) -> dict[str, Card]:
+    """The card of the entry and those of all nodes."""
+    return {ENTRY: entry_card(data, names), **read_nodes(data, names)}
+
+
+def read_nodes(data: Any, names: Names | None = None) -> dict[str, Card]:
+    """The cards of all nodes, as far as they can be read.
+
+    ``names`` is what templates, segments and topics are called; without it, those that the data
+    itself carries have names.
+    """
     nodes = data.get("nodes") if isinstance(data, dict) else None
     if not isinstance(nodes, dict):
         return {}
-    return {str(key): _node_card(str(key), node) for key, node in nodes.items()}
+    names = names or Names(**own_names(data))
+    mails = mails_of(data, names)
+    return {
+        str(key): _node_card(str(key), named_node(node, names, mails))
+        for key, node in nodes.items()
+    }
 
 
 def read_kind(key: str, node: Any) -> tuple[NodeKind | None, Problems]:
@@ -235,55 +280,57 @@ def _node_card(key: str, node: Any) -> Card:
         targets[outcome] = target if isinstance(target, str) else None
     targets |= {str(one): str(to) for one, to in written.items() if one not in targets}
     words = "Needs to be set up" if problems.errors else read.words()
-    return _finished(Card(key, read.kind, read.label, read.icon, words, targets))
+    ways = {outcome: read.outcome_label(outcome) for outcome in targets}
+    return _finished(Card(key, read.kind, read.label, read.icon, words, targets, ways=ways))
 
 
 def _finished(card: Card) -> Card:
     """The card with its words broken into lines."""
-    key = "" if card.is_entry else f"{card.label} · {card.key}"
+    small = card.subtitle
     return replace(
         card,
         lines=tuple(wrapped(card.words, _TEXT_WIDTH, 13.5)),
-        key_lines=tuple(wrapped(key, _TEXT_WIDTH, 12)) if key else (),
+        key_lines=tuple(wrapped(small, _TEXT_WIDTH, 12)) if small else (),
     )
 
 
 # --- the entry ---
 
 
-def entry_card(data: Any) -> Card:
+def entry_card(data: Any, names: Names | None = None) -> Card:
     """The card on which the journey begins: its trigger in words, and what bounds the whole."""
     given = data if isinstance(data, dict) else {}
     start = given.get("start")
-    words, rows = entry_words(given)
+    words, rows = entry_words(given, names)
     start_to = start if isinstance(start, str) and start else None
-    return _finished(Card(ENTRY, "entry", "Start", "flag", words, {"start": start_to}, rows=rows))
+    outcomes, ways = {"start": start_to}, {"start": "first"}
+    return _finished(Card(ENTRY, "entry", "Start", "flag", words, outcomes, rows=rows, ways=ways))
 
 
-def entry_words(data: Mapping[str, Any]) -> tuple[str, tuple[Row, ...]]:
-    """What starts the journey as a sentence, and the rows below it."""
+def entry_words(data: Mapping[str, Any], names: Names | None = None) -> tuple[str, tuple[Row, ...]]:
+    """What starts the journey as a sentence, and the rows below; ``names`` as in `read_nodes`."""
     entry = data.get("entry")
     entry = entry if isinstance(entry, dict) else {}
-    rows = [
-        Row("filter_alt", f"Only if {words}")
-        for words in [_condition(entry.get("filter"))]
-        if words
-    ]
+    names = names or Names(**own_names(data))
+    mails = mails_of(data, names)
+    rows: list[Row] = []
+    if words := _condition(named_condition(entry.get("filter"), names, mails)):
+        rows.append(Row("filter_alt", f"Only if {words}"))
     if again := _reentry(entry.get("reentry", "once")):
         rows.append(Row("repeat", again))
     goal = data.get("goal")
     if isinstance(goal, dict) and "event" in goal:
         match = EventSetting().read(goal, _place())
         rows.append(Row("flag_circle", f"Goal: {wording.event_match(match)}" if match else "Goal"))
-    elif words := _condition(goal):
+    elif words := _condition(named_condition(goal, names, mails)):
         rows.append(Row("flag_circle", f"Goal: {words}"))
-    if words := _condition(data.get("exit_when")):
+    if words := _condition(named_condition(data.get("exit_when"), names, mails)):
         rows.append(Row("logout", f"Leaves when {words}"))
     if isinstance(data.get("window"), dict):
         hours = WindowSetting().read(data["window"], _place())
         if hours is not None and hours.days:
             rows.append(Row("schedule", f"Sends {wording.window(hours)}"))
-    return _trigger(entry.get("trigger")), tuple(rows)
+    return _trigger(entry.get("trigger"), names), tuple(rows)
 
 
 def _place() -> Place:
@@ -298,13 +345,13 @@ def _condition(value: Any) -> str:
     return "… (needs to be set up)" if place.problems.errors else condition.words()
 
 
-def _trigger(trigger: Any) -> str:
+def _trigger(trigger: Any, names: Names) -> str:
     if not isinstance(trigger, dict):
         return "Choose what starts this journey"
     if trigger.get("manual") is True:
         return "When somebody enters people by hand"
     if isinstance(trigger.get("segment"), str) and trigger["segment"]:
-        return f"When a person joins the segment {trigger['segment']}"
+        return f"When a person joins the segment {names.of('segments', trigger['segment'])}"
     place = _place()
     if trigger.get("event"):
         match = EventSetting(extra=("key",)).read(trigger, place)
@@ -333,47 +380,6 @@ def _reentry(rule: Any) -> str:
     }.get(rule if isinstance(rule, str) else "", "")
 
 
-# --- text ---
-
-_WIDTHS = {
-    **dict.fromkeys("il.,:;|!'’‘jI·", 0.28),
-    **dict.fromkeys("tfr()[]/ -", 0.38),
-    **dict.fromkeys("mwMW@%—…", 0.9),
-    **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZ“”&", 0.73),
-    **dict.fromkeys("0123456789_+=", 0.65),
-}
-
-
-def text_width(text: str, size: float) -> float:
-    """About how wide ``text`` is in the admin's font, rather more than less."""
-    return size * sum(_WIDTHS.get(one, 0.6) for one in text)
-
-
-def wrapped(text: str, width: float, size: float) -> list[str]:
-    """``text`` broken into lines that fit; words that are too long are broken too."""
-    lines: list[str] = []
-    line = ""
-    for word in text.split():
-        for part in _parts(word, width, size):
-            longer = f"{line} {part}" if line else part
-            if line and text_width(longer, size) > width:
-                lines.append(line)
-                line = part
-            else:
-                line = longer
-    return [*lines, line] if line else lines or [""]
-
-
-def _parts(word: str, width: float, size: float) -> list[str]:
-    parts, part = [], ""
-    for one in word:
-        if part and text_width(part + one, size) > width:
-            parts.append(part)
-            part = ""
-        part += one
-    return [*parts, part]
-
-
 def text_rows(rows: Iterable[Row]) -> list[tuple[Row, list[str]]]:
     """The rows of an entry card, each with its text broken into lines."""
     return [(row, wrapped(row.text, _ROW_WIDTH, 12)) for row in rows]
@@ -400,10 +406,10 @@ class Difference:
         return bool(self.sentences)
 
 
-def difference(old: Any, new: Any) -> Difference:
-    """What is other in ``new``, card by card."""
-    before = {ENTRY: entry_card(old), **read_nodes(old)} if old else {}
-    after = {ENTRY: entry_card(new), **read_nodes(new)}
+def difference(old: Any, new: Any, names: Names | None = None) -> Difference:
+    """What is other in ``new``, card by card; ``names`` as in `read_nodes`."""
+    before = read_cards(old, names) if old else {}
+    after = read_cards(new, names)
     raw_old, raw_new = _raw(old), _raw(new)
     found = Difference(
         added=[key for key in after if key not in before],
@@ -441,6 +447,6 @@ def _changes(before: Card, after: Card) -> list[str]:
     for outcome in {**before.outcomes, **after.outcomes}:
         old, new = before.outcomes.get(outcome), after.outcomes.get(outcome)
         if old != new and outcome in after.outcomes:
-            way = "" if len(after.outcomes) == 1 else f" by “{outcome}”"
+            way = "" if len(after.outcomes) == 1 else f" by “{after.way(outcome)}”"
             said.append(f"{name} leads{way} to {f'“{new}”' if new else 'the end'}.")
     return said or [f"{name} is set up differently."]

@@ -22,6 +22,7 @@ from journeys.admin import maps
 from journeys.admin.builder import find
 from journeys.calendar import instant, shifted, zone
 from journeys.models import Backtest, Journey, Refusal
+from journeys.naming import names_in
 from journeys.picture import Card, card_of, draw, read_nodes
 from journeys.world import EPOCH
 from messaging.models import Installation
@@ -225,8 +226,9 @@ class Backtests:
         if one.status != Backtest.Status.DONE or not one.result:
             return {}
         draft, live = one.result["draft"], one.result.get("live")
-        cards = read_nodes(one.draft)
-        gone = read_nodes(one.version.definition if one.version else None)
+        live_file = one.version.definition if one.version else None
+        names = names_in(one.draft, live_file)
+        cards, gone = read_nodes(one.draft, names), read_nodes(live_file, names)
         cards |= {key: card for key, card in gone.items() if key not in cards}
         where = zone(Installation.load().timezone)
         days = days_of(one, where)
@@ -242,7 +244,7 @@ class Backtests:
             "skipped": compared(draft["skipped"], live and live["skipped"], skipped_words),
             "refused": compared(draft["refused"], live and live["refused"], refused_words),
             "people": people(draft["first"], self._may_see(request)),
-            "picture": maps.make(draw(one.draft, numbers=True)),
+            "picture": maps.make(draw(one.draft, numbers=True, names=names)),
             "numbers": {"entered": draft["entered"], "nodes": on_cards(draft)},
             "chart": chart(cards, days, draft, live),
         }

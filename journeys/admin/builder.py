@@ -24,6 +24,7 @@ from journeys import bundles, publishing, reports
 from journeys.admin import drafts, maps
 from journeys.admin.panels import Catalogue, Panel, described
 from journeys.models import Journey
+from journeys.naming import names_in
 from journeys.nodes import kinds
 from journeys.picture import Picture, draw
 from journeys.timing import ago
@@ -55,7 +56,12 @@ def find(model_admin: Any, request: HttpRequest, pk: str | int, need: str = "vie
 
 def picture_of(journey: Journey, draft: Any) -> Picture:
     """The picture of a draft with its problems."""
-    return draw(draft, publishing.problems(draft), numbers=journey.live_version_id is not None)
+    return draw(
+        draft,
+        publishing.problems(draft),
+        numbers=journey.live_version_id is not None,
+        names=names_in(draft),
+    )
 
 
 def state(journey: Journey, draft: Any, editable: bool, moment: datetime) -> dict[str, Any]:
@@ -70,6 +76,7 @@ def state(journey: Journey, draft: Any, editable: bool, moment: datetime) -> dic
                 "label": card.label,
                 "icon": card.icon,
                 "words": card.words,
+                "subtitle": card.subtitle or card.label,
                 "outcomes": list(card.outcomes.items()),
                 "problems": [_problem(one) for one in card.problems],
             }
@@ -249,7 +256,7 @@ class Builder:
     def svg(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The map as an SVG file."""
         journey = find(self.admin, request, pk)
-        text = maps.svg(draw(journey.draft or {}), journey.name)
+        text = maps.svg(draw(journey.draft or {}, names=names_in(journey.draft)), journey.name)
         return _attachment(text, "image/svg+xml", f"{journey.slug}.svg")
 
     def file(self, request: HttpRequest, pk: int) -> HttpResponseBase:

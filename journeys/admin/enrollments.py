@@ -20,7 +20,8 @@ from journeys.admin.lists import (
     link,
 )
 from journeys.models import Enrollment, Refusal, WebhookCall
-from journeys.picture import ENTRY, entry_card, read_nodes
+from journeys.naming import names_in
+from journeys.picture import ENTRY, read_cards
 from journeys.timing import moment
 
 LABELS = {
@@ -108,7 +109,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
             raise Http404
         moment_now = now()
         definition = enrollment.version.definition
-        cards = {ENTRY: entry_card(definition), **read_nodes(definition)}
+        cards = read_cards(definition, names_in(definition))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

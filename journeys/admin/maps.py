@@ -10,7 +10,8 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from journeys.layout import Line
-from journeys.picture import ENTRY, Card, Picture, text_rows, text_width
+from journeys.lettering import text_width
+from journeys.picture import ENTRY, Card, Picture, text_rows
 
 #: How round the corners of lines are.
 RADIUS = 9
@@ -143,8 +144,9 @@ def _said(card: Card, picture: Picture) -> str:
     parts = [f"{card.label}: {card.words}"] if not card.is_entry else [f"Start: {card.words}"]
     parts += [row.text for row in card.rows]
     for outcome, target in card.outcomes.items():
-        to = f"leads to {target}" if target in picture.cards else "ends here"
-        parts.append(to if len(card.outcomes) == 1 else f"“{outcome}” {to}")
+        there = picture.cards.get(target) if target else None
+        to = f"leads to “{there.words}”" if there else "ends here"
+        parts.append(to if len(card.outcomes) == 1 else f"“{card.way(outcome)}” {to}")
     if card.mark:
         parts.append(card.mark)
     parts += [f"{one.level}: {one.message}" for one in card.problems]
@@ -157,8 +159,10 @@ def _listed(card: Card, picture: Picture) -> dict[str, Any]:
         target = _target(line, picture)
         ways.append(
             {
-                "label": " · ".join(line.outcomes),
+                "label": picture.label(line),
                 "target": target,
+                "target_words": picture.cards[target].words if target else "",
+                "outcome": line.outcomes[0],
                 "outcomes_json": json.dumps(line.outcomes),
                 "said": _invitation(card, line, target, picture),
             }
@@ -168,6 +172,7 @@ def _listed(card: Card, picture: Picture) -> dict[str, Any]:
         "kind": card.kind,
         "icon": card.icon,
         "label": card.label,
+        "subtitle": card.subtitle or card.label,
         "words": card.words,
         "is_entry": card.is_entry,
         "rows": card.rows,

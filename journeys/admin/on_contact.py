@@ -10,6 +10,7 @@ from django.urls import reverse
 from contacts.admin.panels import Entry, timeline
 from contacts.models import Contact
 from journeys.models import Visit
+from journeys.naming import names_in
 from journeys.picture import Card, read_nodes
 
 
@@ -25,7 +26,8 @@ def visits(contact: Contact, before: datetime | None, limit: int) -> Sequence[En
         ]
     )
     versions = {visit.node.version_id: visit.node.version for visit in newest}
-    cards = {pk: read_nodes(version.definition) for pk, version in versions.items()}
+    names = names_in(*(version.definition for version in versions.values()))
+    cards = {pk: read_nodes(version.definition, names) for pk, version in versions.items()}
     return [_entry(visit, cards[visit.node.version_id].get(visit.node.key)) for visit in newest]
 
 

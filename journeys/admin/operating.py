@@ -22,6 +22,7 @@ from journeys import publishing
 from journeys.admin import maps
 from journeys.admin.builder import find, said
 from journeys.models import Journey, Relocation, Version
+from journeys.naming import names_in
 from journeys.picture import Card, card_of, difference, draw, draw_changes, read_nodes
 from journeys.publishing import Move, Standing
 
@@ -147,18 +148,21 @@ class Operating:
         journey = find(self.admin, request, pk, "publish")
         found = publishing.standing(journey, journey.draft)
         old = journey.live_version.definition if journey.live_version else None
-        cards = {**read_nodes(journey.draft), **read_nodes(old)}
+        names = names_in(journey.draft, old)
+        cards = {**read_nodes(journey.draft, names), **read_nodes(old, names)}
         standing = stands(found, cards)
         if request.method == "POST":
             done = self._publish(request, journey, standing)
             if done is not None:
                 return done
         problems = publishing.problems(journey)
-        changes = difference(old, journey.draft) if old else None
+        changes = difference(old, journey.draft, names) if old else None
         picture = (
-            draw_changes(old, journey.draft, problems) if old else draw(journey.draft, problems)
+            draw_changes(old, journey.draft, problems, names)
+            if old
+            else draw(journey.draft, problems, names=names)
         )
-        drawn = read_nodes(journey.draft)
+        drawn = read_nodes(journey.draft, names)
         return self._page(
             request,
             "publish",
@@ -246,7 +250,8 @@ class Operating:
                 self._resumed(request, journey, how, over, count)
                 return self._to_map(journey)
             messages.error(request, problem or "Choose what becomes of those who are overdue.")
-        cards = read_nodes(journey.live_version.definition if journey.live_version else None)
+        definition = journey.live_version.definition if journey.live_version else None
+        cards = read_nodes(definition, names_in(definition))
         found = publishing.overdue(journey, moment)
         return self._page(
             request,
@@ -299,6 +304,7 @@ class Operating:
         moment = now()
         rows = list(journey.versions.select_related("published_by").order_by("-number"))
         older = [*rows[1:], None]
+        names = names_in(*(version.definition for version in rows))
         return self._page(
             request,
             "versions",
@@ -308,7 +314,7 @@ class Operating:
                 {
                     "version": version,
                     "live": version.pk == journey.live_version_id,
-                    "sentences": difference(before.definition, version.definition).sentences
+                    "sentences": difference(before.definition, version.definition, names).sentences
                     if before
                     else ["The first version."],
                 }
@@ -331,7 +337,7 @@ class Operating:
             journey,
             f"{journey.name}, version {number}",
             version=version,
-            picture=maps.make(draw(version.definition)),
+            picture=maps.make(draw(version.definition, names=names_in(version.definition))),
             may_change=self.admin.has_change_permission(request, journey),
         )
 

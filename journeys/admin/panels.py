@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,9 @@ from contacts.conditions import Scope
 from contacts.models import AttributeName, EventName, Segment
 from journeys import fields
 from journeys.calendar import DAYS
+from journeys.naming import mails_of, names_in
 from journeys.nodes import NodeKind, kinds
-from journeys.picture import ENTRY, read_kind
+from journeys.picture import ENTRY, Card, read_nodes
 from journeys.wording import DAY_NAMES
 from messaging.models import Template, Topic
 
@@ -73,6 +75,7 @@ class Panel:
     def __init__(self, request: HttpRequest, draft: Mapping[str, Any], key: str) -> None:
         self.request, self.draft, self.key = request, draft, key
         self.catalogue = Catalogue()
+        self.names = names_in(draft)
         entry = draft.get("entry")
         trigger = entry.get("trigger") if isinstance(entry, dict) else None
         self.trigger = trigger if isinstance(trigger, dict) else {}
@@ -99,8 +102,8 @@ class Panel:
             self.field(name, setting, node.get(name), name in node)
             for name, setting in kind.Config.base_fields.items()
         ]
-        read, _ = read_kind(self.key, node)
-        follows = node.get("next")
+        cards = read_nodes(self.draft, self.names)
+        own = cards[self.key]
         return {
             "fields": made,
             "one_of": kind.one_of,
@@ -108,13 +111,10 @@ class Panel:
             if made
             else "",
             "outcomes": [
-                {
-                    "name": outcome,
-                    "target": follows if isinstance(follows, str) else (follows or {}).get(outcome),
-                }
-                for outcome in (read.outcomes if read else ())
+                {"name": outcome, "label": _title(own.way(outcome)), "target": target}
+                for outcome, target in own.outcomes.items()
             ],
-            "others": [key for key in self.draft["nodes"] if key != self.key],
+            "others": _called(cards, besides=self.key),
         }
 
     def field(self, name: str, setting: Any, value: Any, given: bool = True) -> dict[str, Any]:
@@ -220,11 +220,9 @@ class Panel:
 
     def condition_editor(self, name: str, value: Any, *, enrollment: bool = True) -> str:
         """The condition editor for one condition; the JSON of ``value`` is its text."""
-        nodes = self.draft.get("nodes")
         senders = {
-            key: key
-            for key, node in (nodes.items() if isinstance(nodes, dict) else ())
-            if isinstance(node, dict) and "template" in node
+            key: key if key == name else f"{name} ({key})"
+            for key, name in mails_of(self.draft, self.names).items()
         }
         widget = ConditionWidget(
             scope=Scope(enrollment=enrollment, trigger=self.by_event),
@@ -285,6 +283,20 @@ def described(kind: type[NodeKind]) -> dict[str, Any]:
         "config": kind.starts_as,
         "ends": not kind("", {}).outcomes,
     }
+
+
+def _title(label: str) -> str:
+    return label[:1].upper() + label[1:]
+
+
+def _called(cards: Mapping[str, Card], besides: str) -> list[tuple[str, str]]:
+    """The other cards to choose from: by their words, and the key where two are alike."""
+    words = Counter(card.words for card in cards.values())
+    return [
+        (key, card.words if words[card.words] == 1 else f"{card.words} ({key})")
+        for key, card in cards.items()
+        if key != besides
+    ]
 
 
 CHANGE_TYPES = [

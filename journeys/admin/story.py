@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from journeys.models import Enrollment, Journey, Visit, WebhookCall
+from journeys.naming import names_in
 from journeys.picture import Card, read_nodes
 from journeys.timing import ago, length
 from messaging.models import Message
@@ -76,7 +77,8 @@ def said(message: Message) -> str:
 
 def steps(enrollment: Enrollment, now: datetime) -> list[Step]:
     """The visits of an enrollment in their order; three queries."""
-    cards = read_nodes(enrollment.version.definition)
+    definition = enrollment.version.definition
+    cards = read_nodes(definition, names_in(definition))
     found = {
         visit.number: Step(
             visit,

@@ -54,6 +54,8 @@ class NodeKind:
     starts_as: ClassVar[dict[str, Any]] = {}
     #: Whether exactly one of the settings is given, so that the builder lets one choose.
     one_of: ClassVar[bool] = False
+    #: What outcomes are called on the map, where the file's word says too little.
+    outcome_labels: ClassVar[dict[str, str]] = {"next": "then"}
 
     class Config(forms.Form):
         """The settings; its fields are the schema of the file and the panel of the builder."""
@@ -87,6 +89,10 @@ class NodeKind:
     def outcomes(self) -> tuple[str, ...]:
         """The ways out, in the order in which they are shown."""
         return ("next",)
+
+    def outcome_label(self, outcome: str) -> str:
+        """What an outcome is called on the map."""
+        return self.outcome_labels.get(outcome, outcome)
 
     def enter(self, passage: Passage) -> Result:
         """What happens to an enrollment that arrives."""

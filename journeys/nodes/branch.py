@@ -19,6 +19,7 @@ class Branch(NodeKind):
     icon = "call_split"
     order = 30
     starts_as = {"paths": [{"name": "yes"}]}
+    outcome_labels = {"else": "everybody else"}
 
     class Config(forms.Form):
         paths = PathsSetting(help_text="Tried from top to bottom; the first that holds is taken.")
@@ -43,4 +44,4 @@ class Branch(NodeKind):
     def words(self) -> str:
         if len(self.paths) == 1:
             return f"If {self.paths[0].when.words()}"
-        return f"One of {len(self.paths)} paths, else another way"
+        return f"One of {len(self.paths)} paths, or everybody else"

@@ -52,6 +52,12 @@ class WaitKind(NodeKind):
     order = 20
     starts_as = {"for": "1d"}
     one_of = True
+    outcome_labels = {
+        "next": "then",
+        "event": "it happened",
+        "past": "already past",
+        "missing": "no date known",
+    }
 
     class Config(forms.Form):
         until_event = EventSetting(
@@ -62,7 +68,7 @@ class WaitKind(NodeKind):
 
     # `for` is a word of Python's, so it can't be a name in the class body.
     Config.base_fields = {
-        "for": DurationSetting(required=False, help_text="For a length of time, such as 3d."),
+        "for": DurationSetting(required=False, help_text="For a length of time."),
         **Config.base_fields,
     }
 
@@ -82,6 +88,14 @@ class WaitKind(NodeKind):
             timed = setting is not None and setting.timeout is not None
             return ("event", "timeout") if timed else ("event",)
         return ("next", "past", "missing") if self.way == "until_date" else ("next",)
+
+    def outcome_label(self, outcome: str) -> str:
+        match = self.config.get("until_event")
+        if outcome == "timeout" and match is not None and match.timeout is not None:
+            return f"not within {words_duration(match.timeout)}"
+        if outcome == "next" and self.way == "until_date":
+            return "on the day"
+        return super().outcome_label(outcome)
 
     def enter(self, passage: Passage) -> Result:
         setting = self.config[self.way]

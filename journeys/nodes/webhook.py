@@ -17,6 +17,7 @@ class Webhook(NodeKind):
     description = "Calls another system, with retries, and goes on by the result."
     icon = "webhook"
     order = 60
+    outcome_labels = {"ok": "it worked", "failed": "it failed"}
 
     class Config(forms.Form):
         url = LiquidSetting(

@@ -1,4 +1,6 @@
-"""What was done to a journey, in the admin's history, with its difference in words."""
+"""What was done to a journey, in the admin's history, with its difference in words; and the drafts
+it had, to be looked at and brought back.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +10,27 @@ from typing import Any
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.core.cache import cache
 from django.db.models import QuerySet
 
-from journeys.models import Journey
-from journeys.naming import names_in
+from journeys.models import Journey, SavedDraft
 from journeys.picture import difference
 
 MOST_SENTENCES = 40
 #: Saves of one person with no longer pause between them are one entry of the history.
 SITTING = timedelta(minutes=10)
+#: How many earlier drafts of a journey are kept.
+KEPT_DRAFTS = 100
 
 By = User | None
 
 
-def note(journey: Journey, by: By, at: datetime, message: str, *, added: bool = False) -> None:
+def note(
+    journey: Journey, by: By, at: datetime, message: str, *, added: bool = False
+) -> LogEntry | None:
     """Keep an entry; what is done without a user, by a command or a job, keeps none."""
     if by is None:
-        return
-    LogEntry.objects.create(
+        return None
+    return LogEntry.objects.create(
         user_id=by.pk,
         content_type=ContentType.objects.get_for_model(Journey),
         object_id=str(journey.pk),
@@ -37,41 +41,73 @@ def note(journey: Journey, by: By, at: datetime, message: str, *, added: bool = 
     )
 
 
-def note_draft(journey: Journey, by: By, at: datetime, before: Any) -> None:
-    """Keep what a save changed. Saves of one person without a pause are one entry, which tells
-    what they changed together.
+def note_draft(journey: Journey, by: By, at: datetime, before: Journey) -> None:
+    """Keep the draft that was saved, and tell what changed; ``before`` is the journey before it.
 
-    The builder saves with each pause in typing. What the draft was before is kept in the cache of
-    the process; where it is not there, the next save begins an entry of its own.
+    Saves of one person without a pause are one draft and one entry, which tells what they changed
+    together: the builder saves with each pause in typing. Anything else that happens to the journey
+    meanwhile ends the sitting.
     """
-    if by is None:
+    if journey.draft == before.draft:
         return
-    key = f"journeys.sitting.{journey.pk}.{by.pk}"
-    sitting = cache.get(key)
-    last = _entries(journey).order_by("-pk").first()
-    goes_on = sitting is not None and last is not None and last.pk == sitting["entry"]
-    base = sitting["draft"] if goes_on else before
-    changes = told(base, journey.draft) or ("And back again." if goes_on else "")
-    if not changes:
+    last, earlier = _last_drafts(journey, before)
+    if _goes_on(last, by, at, newest(journey)):
+        changes = told(earlier.draft if earlier else None, journey.draft) or "And back again."
+        LogEntry.objects.filter(pk=last.entry_id).update(
+            change_message=f"Changed the draft.\n{changes}", action_time=at
+        )
+        last.draft, last.saved_at = journey.draft, at
+        last.save(update_fields=["draft", "saved_at"])
         return
-    if goes_on and last is not None:
-        last.change_message, last.action_time = f"Changed the draft. {changes}", at
-        last.save(update_fields=["change_message", "action_time"])
-    else:
-        note(journey, by, at, f"Changed the draft. {changes}")
-        last = _entries(journey).order_by("-pk").first()
-    kept = {"draft": base, "entry": last.pk if last else None}
-    cache.set(key, kept, SITTING.total_seconds())
+    changes = told(before.draft, journey.draft)
+    entry = note(journey, by, at, f"Changed the draft.\n{changes}") if changes else None
+    SavedDraft.objects.create(
+        journey=journey, draft=journey.draft, saved_at=at, saved_by=by, entry=entry
+    )
 
 
-def _entries(journey: Journey) -> QuerySet[LogEntry]:
+def _last_drafts(journey: Journey, before: Journey) -> tuple[SavedDraft, SavedDraft | None]:
+    """The draft that was kept last, and the one before it; older ones than are kept are dropped."""
+    rows = list(journey.saved_drafts.order_by("-pk")[: KEPT_DRAFTS + 1])
+    if len(rows) > KEPT_DRAFTS:
+        journey.saved_drafts.filter(pk__lte=rows[KEPT_DRAFTS].pk).delete()
+    if rows:
+        return rows[0], rows[1] if len(rows) > 1 else None
+    first = SavedDraft.objects.create(
+        journey=journey,
+        draft=before.draft,
+        saved_at=before.draft_saved_at,
+        saved_by_id=before.draft_saved_by_id,
+    )
+    return first, None
+
+
+def _goes_on(last: SavedDraft, by: By, at: datetime, entry: LogEntry | None) -> bool:
+    """Whether a save at that moment is of the sitting that left the last draft."""
+    return (
+        by is not None
+        and last.saved_by_id == by.pk
+        and last.saved_at is not None
+        and timedelta() <= at - last.saved_at <= SITTING
+        and entry is not None
+        and last.entry_id == entry.pk
+    )
+
+
+def newest(journey: Journey) -> LogEntry | None:
+    """The last entry of a journey's history."""
+    return entries(journey).order_by("-pk").first()
+
+
+def entries(journey: Journey) -> QuerySet[LogEntry]:
+    """All entries of a journey's history."""
     kind = ContentType.objects.get_for_model(Journey)
     return LogEntry.objects.filter(content_type=kind, object_id=str(journey.pk))
 
 
 def told(before: Any, after: Any) -> str:
-    """What differs between two drafts, in sentences; nothing where nothing does."""
-    sentences = difference(before, after, names_in(before, after)).sentences
+    """What differs between two drafts, a sentence a line; nothing where nothing does."""
+    sentences = difference(before, after).sentences
     more = len(sentences) - MOST_SENTENCES
     said = sentences[:MOST_SENTENCES] + ([f"And {more} changes more."] if more > 0 else [])
-    return " ".join(said)
+    return "\n".join(said)

@@ -19,13 +19,16 @@ from django.urls import reverse
 
 from contacts import clock, ingest
 from contacts.items import Identify, Track
+from contacts.models import Segment
 from journeys import bundles, files, publishing, reports, work
 from journeys.admin import drafts, gallery, maps
 from journeys.admin.panels import WIDGETS
 from journeys.definition import Catalog
+from journeys.lettering import wrapped
 from journeys.models import Enrollment, Journey
+from journeys.naming import names_in
 from journeys.nodes import kinds
-from journeys.picture import ENTRY, card_of, difference, draw, draw_changes, wrapped
+from journeys.picture import ENTRY, card_of, difference, draw, draw_changes
 from messaging.models import Template
 
 pytestmark = pytest.mark.django_db
@@ -522,4 +525,67 @@ def test_a_map_is_read_from_top_to_bottom(journey: Journey) -> None:
     drawn = maps.make(draw(journey.draft))
     said = [thing.said for thing in drawn.things if thing.card]
     assert said[0].startswith("Start: When began happens")
-    assert any("“big” leads to done" in one and "“else” ends here" in one for one in said)
+    assert any(
+        "“big” leads to “Leaves the journey”" in one and "“everybody else” ends here" in one
+        for one in said
+    )
+
+
+def test_words_name_templates_segments_and_topics(journey: Journey) -> None:
+    """The draft keeps the slugs; cards, lines and panels say the names."""
+    data = {
+        "entry": {"trigger": {"segment": "vip"}, "filter": {"subscribed": "news"}},
+        "exit_when": {"not": {"message": "mail", "did": "opened"}},
+        "start": "mail",
+        "nodes": {
+            "mail": {"kind": "send", "template": "hello", "next": "which"},
+            "which": {"kind": "branch", "paths": [{"name": "in", "when": {"segment": "vip"}}]},
+            "mark": {"kind": "update", "set": {"segment": "vip"}},
+        },
+        "topics": {"news": {"name": "Weekly letter"}},
+    }
+    Segment.objects.create(slug="vip", name="Best customers")
+    names = names_in(data)
+    drawn = draw(data, names=names)
+    start = drawn.cards[ENTRY]
+    assert start.words == "When a person joins the segment Best customers"
+    rows = [row.text for row in start.rows]
+    assert "Only if takes the topic Weekly letter" in rows
+    assert any("the message of Hello was opened" in row for row in rows)
+    assert drawn.cards["mail"].words == "Send Hello"
+    assert drawn.cards["which"].words == "If in the segment Best customers"
+    assert drawn.cards["mark"].words == "Set segment to vip"
+    assert data["nodes"]["mail"]["template"] == "hello"
+
+
+def test_the_names_of_a_journey_take_a_query_for_each_catalog(
+    journey: Journey, django_assert_num_queries: Any
+) -> None:
+    data = {
+        "nodes": {
+            f"n{number}": {"kind": "send", "template": f"t{number}", "topic": "news"}
+            for number in range(30)
+        }
+    }
+    with django_assert_num_queries(2):
+        assert names_in(data).of("topics", "news") == "news"
+
+
+def test_a_step_is_called_by_its_kind_unless_somebody_named_it() -> None:
+    cards = draw({"nodes": {"wait-2": {"kind": "wait", "for": "1d"},
+                            "a-day": {"kind": "wait", "for": "1d"}}}).cards  # fmt: skip
+    assert cards["wait-2"].subtitle == "Wait"
+    assert cards["a-day"].subtitle == "Wait · a-day"
+
+
+def test_lines_say_what_outcomes_mean() -> None:
+    until = {"event": "ordered", "timeout": "3d"}
+    nodes = {
+        "look": {"kind": "wait", "until_event": until, "next": {"event": "call"}},
+        "call": {"kind": "webhook", "url": "https://example.com"},
+        "day": {"kind": "wait", "until_date": {"attribute": "birthday"}},
+    }
+    drawn = draw({"nodes": nodes, "start": "look"})
+    labels = {drawn.label(route.line) for route in drawn.routes}
+    assert {"it happened", "not within 3 days", "it worked", "it failed"} <= labels
+    assert {"on the day", "already past", "no date known"} <= labels

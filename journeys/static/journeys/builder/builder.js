@@ -343,7 +343,7 @@ class Builder {
         icon: card.icon,
         kind: card.kind,
         label: card.words,
-        description: `${card.label} · ${key}`,
+        description: card.subtitle,
         act: () => {
           this.wanted = { key };
           this.lead(at.source, Object.fromEntries(at.outcomes.map((outcome) => [outcome, key])));
@@ -627,14 +627,14 @@ class Builder {
       icon: problem.level === "error" ? "error" : "info",
       kind: problem.level,
       label: sentence(problem),
-      description: key === ENTRY ? "Start" : `${card.label} · ${key}`,
+      description: key === ENTRY ? "Start" : `${card.label}: ${card.words}`,
       act: () => this.openCard(key),
     }));
     const whole = this.problems.map((problem) => ({
       icon: problem.level === "error" ? "error" : "info",
       kind: problem.level,
       label: sentence(problem),
-      description: problem.place,
+      description: "The whole journey",
       act: () => this.openCard(ENTRY),
     }));
     if (options.length || whole.length) {
