@@ -19,8 +19,12 @@ from contacts.conditions import Condition
 from contacts.models import Contact
 
 #: Seconds that the exact count, and then the sample, may take.
-SECONDS = 1.5
+SECONDS = 1.0
 SAMPLE = 2_000
+#: With fewer than this in the sample, only a bound is said.
+SURE = 10
+#: With fewer contacts than this, a percentage says nothing.
+SHARES_FROM = 100
 #: SQLite looks at the clock after so many steps of its machine.
 _STEPS = 20_000
 
@@ -29,24 +33,36 @@ _STEPS = 20_000
 class Headcount:
     """How many of ``total`` contacts; ``count`` is None where it took too long to say.
 
-    ``exact`` is False where both are an estimate from a sample.
+    ``exact`` is False where both are an estimate from a sample; ``sampled`` of it match.
     """
 
     count: int | None
     total: int | None
     exact: bool = True
+    sampled: int = 0
 
     def words(self) -> str:
         """The number as a sentence."""
-        if self.count is None:
-            return "Counting takes too long here."
+        if self.count is None or self.total is None:
+            return "Counting takes too long here. The condition works all the same."
         if self.exact:
             number = "1 contact matches" if self.count == 1 else f"{self.count:,} contacts match"
-        elif self.count:
-            number = f"About {self.count:,} contacts match"
-        else:
-            number = f"Few contacts match: none of {SAMPLE:,} taken at random"
-        return f"{number} now."
+            return f"{number} now{self._share()}."
+        how = f" Counting all takes too long, so this is an estimate from {SAMPLE:,} of them."
+        if self.sampled >= SURE:
+            return f"About {self.count:,} contacts match now{self._share()}.{how}"
+        return f"Fewer than {self._most():,} contacts match now.{how}"
+
+    def _share(self) -> str:
+        if not self.count or not self.total or self.total < SHARES_FROM:
+            return ""
+        percent = 100 * self.count / self.total
+        return ", less than 1% of all" if percent < 1 else f", {percent:.0f}% of all"
+
+    def _most(self) -> int:
+        """A bound that holds 95 times in 100: of so many found, three more and twice their root."""
+        found = self.sampled + 2 * self.sampled**0.5 + 3
+        return _rounded_up(found * (self.total or 0) / SAMPLE)
 
 
 def headcount(condition: Condition, now: datetime, *, seconds: float = SECONDS) -> Headcount:
@@ -77,12 +93,18 @@ def _estimate(matching: models.QuerySet[Contact]) -> Headcount:
     there = Contact.objects.filter(pk__in=chosen).count()
     found = matching.filter(pk__in=chosen).count()
     scale = len(ids) / len(chosen)
-    return Headcount(_rounded(found * scale), _rounded(there * scale), exact=False)
+    return Headcount(_rounded(found * scale), _rounded(there * scale), exact=False, sampled=found)
 
 
 def _rounded(number: float) -> int:
     """To two digits that count."""
     return int(float(f"{number:.2g}"))
+
+
+def _rounded_up(number: float) -> int:
+    """To one digit that counts: 1,730 is 2,000."""
+    unit = 10 ** max(0, len(str(int(number))) - 1)
+    return int(-(-number // unit) * unit)
 
 
 @contextmanager

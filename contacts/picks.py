@@ -45,10 +45,10 @@ def offer(pick: Pick) -> None:
     PICKS[pick.form] = pick
 
 
-def known(form: str) -> list[str] | None:
-    """The slugs that a form may name; None where they are not known here."""
+def known(form: str) -> dict[str, str] | None:
+    """The slugs that a form may name, with their names; None where they are not known here."""
     pick = PICKS.get(form)
-    return None if pick is None or pick.choices is None else [slug for slug, _ in pick.choices()]
+    return None if pick is None or pick.choices is None else dict(pick.choices())
 
 
 def _segments() -> Choices:

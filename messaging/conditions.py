@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef
 from django.db.models.expressions import Combinable
 
-from contacts.conditions import Condition, Never, Reader, References, View, every, form, negate
+from contacts.conditions import (
+    Condition,
+    Never,
+    Reader,
+    References,
+    View,
+    every,
+    form,
+    negate,
+    wording,
+)
 from contacts.conditions.language import one_of
 from contacts.conditions.sql import constant
 
@@ -22,6 +32,14 @@ DEEDS = {
     "clicked": "was clicked",
     "bounced": "bounced",
 }
+#: The words for a message that has not.
+NOT_DONE = {
+    "sent": "was not sent",
+    "delivered": "was not delivered",
+    "opened": "was not opened",
+    "clicked": "was not clicked",
+    "bounced": "did not bounce",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,7 @@ class Subscribed(Condition):
     """
 
     topic: str
+    title: str = field(default="", compare=False)
 
     def holds(self, view: View) -> bool:
         return view.takes(self.topic)
@@ -50,7 +69,10 @@ class Subscribed(Condition):
         return every([takes, negate(refused_all)])
 
     def words(self) -> str:
-        return f"takes the topic {self.topic}"
+        return f"subscribed to {wording.quoted(self.title or self.topic)}"
+
+    def denial(self) -> str:
+        return f"not {self.words()}"
 
     def looks_at(self) -> References:
         return References(topics=frozenset({self.topic}))
@@ -62,6 +84,7 @@ class MessageDid(Condition):
 
     node: str
     did: str
+    title: str = field(default="", compare=False)
 
     def holds(self, view: View) -> bool:
         return view.message_did(self.node, self.did)
@@ -70,7 +93,14 @@ class MessageDid(Condition):
         raise TypeError("“message” needs an enrollment, so it is no question about a set.")
 
     def words(self) -> str:
-        return f"the message of {self.node} {DEEDS[self.did]}"
+        return f"the message {self._shown} {DEEDS[self.did]}"
+
+    def denial(self) -> str:
+        return f"the message {self._shown} {NOT_DONE[self.did]}"
+
+    @property
+    def _shown(self) -> str:
+        return wording.quoted(self.title or self.node)
 
     def looks_at(self) -> References:
         return References(nodes=frozenset({self.node}))
@@ -92,7 +122,9 @@ def _parse_message(data: Mapping[str, Any], reader: Reader) -> Condition:
             "“message” may stand in branches and in exit_when.",
         )
         return Never()
-    return MessageDid(node, str(did)) if node and known else Never()
+    if not node or not known:
+        return Never()
+    return MessageDid(node, str(did), reader.title(node, reader.scope.nodes))
 
 
 @form("subscribed", "Takes a topic")
@@ -102,4 +134,4 @@ def _parse_subscribed(data: Mapping[str, Any], reader: Reader) -> Condition:
         reader.error("subscribed", "“all” is not a topic.", "Name one topic.")
         return Never()
     reader.known(topic, "subscribed", reader.scope.topics, "topic")
-    return Subscribed(topic) if topic else Never()
+    return Subscribed(topic, reader.title(topic, reader.scope.topics)) if topic else Never()

@@ -21,7 +21,7 @@ from contacts import picks
 from contacts.conditions import Scope, parse, segment_problems
 from contacts.problems import Problem, Problems
 
-ENDPOINTS = ("names", "properties", "check", "count")
+ENDPOINTS = ("names", "properties", "values", "check", "count")
 
 
 def endpoints() -> dict[str, str]:

@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import URLPattern, path
 
-from contacts import clock, picks
+from contacts import clock, picks, suggestions
 from contacts.admin.condition_editor import find_problems, with_known
 from contacts.conditions import OPERATORS, Condition, Scope, Where, parse, parse_where
 from contacts.headcount import headcount
@@ -62,6 +62,21 @@ def properties(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"properties": found.properties if found else {}})
 
 
+def values(request: HttpRequest) -> JsonResponse:
+    """Values that the attribute, or the property of the event, is known to have.
+
+    None for those who may not see contacts, whose values these are.
+    """
+    asked = {name: request.GET.get(name, "") for name in ("attribute", "event", "property")}
+    found: list[Any] = []
+    if request.user.has_perm("contacts.view_contact"):
+        if asked["attribute"]:
+            found = suggestions.of_attribute(asked["attribute"])
+        elif asked["event"] and asked["property"]:
+            found = suggestions.of_property(asked["event"], asked["property"])
+    return JsonResponse({"values": found})
+
+
 def check(request: HttpRequest) -> JsonResponse:
     """The condition, or only the ``where``, in words, and what is wrong with it."""
     asked = Asked(request)
@@ -95,7 +110,7 @@ class Asked:
         self.scope = Scope(
             enrollment=scope.get("enrollment") is True,
             trigger=bool(scope.get("trigger")),
-            nodes=[str(node) for node in nodes] if isinstance(nodes, list) else None,
+            nodes=_titles(nodes),
         )
         self.segment = str(scope.get("segment") or "")
         self.where = sent.get("where") is True
@@ -132,6 +147,15 @@ class Asked:
         return parse(self.data, with_known(self.scope), problems=Problems())
 
 
+def _titles(nodes: Any) -> dict[str, str] | None:
+    """The nodes that send, with their labels; a list names them without."""
+    if isinstance(nodes, list):
+        return {str(node): "" for node in nodes}
+    if isinstance(nodes, dict):
+        return {str(node): str(label or "") for node, label in nodes.items()}
+    return None
+
+
 def _sent(request: HttpRequest) -> dict[str, Any]:
     try:
         sent = json.loads(request.body)
@@ -156,6 +180,7 @@ def _page(view: View, method: str) -> View:
 urlpatterns: list[URLPattern] = [
     path("names/", _page(names, "GET"), name="condition_names"),
     path("properties/", _page(properties, "GET"), name="condition_properties"),
+    path("values/", _page(values, "GET"), name="condition_values"),
     path("check/", _page(check, "POST"), name="condition_check"),
     path("count/", _page(count, "POST"), name="condition_count"),
 ]

@@ -18,9 +18,10 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from contacts import conditions, segments
-from contacts.admin.condition_editor import ConditionField
+from contacts.admin.condition_editor import ConditionField, with_known
 from contacts.clock import now
 from contacts.models import Segment
+from contacts.problems import Problems
 
 DAYS = 30
 CHART = {
@@ -158,7 +159,8 @@ def meaning(segment: Segment) -> str:
     """Who is a member, in words."""
     if segment.condition is None:
         return "was put into it by hand or by import"
-    return conditions.parse_segment(segment.condition).words()
+    known = with_known(conditions.Scope())
+    return conditions.parse(segment.condition, known, problems=Problems()).words()
 
 
 def members_url(segment: Segment) -> str:

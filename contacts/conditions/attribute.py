@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models.expressions import Combinable
 
+from contacts.conditions import wording
 from contacts.conditions.comparisons import Comparison, read_comparison, soonest_first
 from contacts.conditions.language import Condition, Never, Reader, References, form
 from contacts.conditions.operators import Test
@@ -41,7 +42,10 @@ class Attribute(Condition):
         return compare(subject, self.comparison, now)
 
     def words(self) -> str:
-        return f"{self.name} {self.comparison.words()}"
+        return f"{wording.attribute(self.name)} {self.comparison.words()}"
+
+    def denial(self) -> str:
+        return f"{wording.attribute(self.name)} {self.comparison.denial()}"
 
     def looks_at(self) -> References:
         return References(attributes=frozenset({self.name}))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from contacts.conditions import wording
 from contacts.conditions.language import Reader, one_of, storable
 from contacts.conditions.operators import OPERATORS, Test, changes, make_test, never_true
-from contacts.values import get_path, parse_duration, words_duration
+from contacts.values import get_path, parse_duration
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,11 @@ class Comparison:
 
     def words(self) -> str:
         """What follows the attribute's name in a sentence."""
-        if self.written == "now" and self.op in ("before", "after"):
-            return "is in the past" if self.op == "before" else "is in the future"
-        label = OPERATORS[self.op].label
-        return label if OPERATORS[self.op].takes == "nothing" else f"{label} {self._value_words()}"
+        return wording.comparison(self.op, self.written)
 
-    def _value_words(self) -> str:
-        if OPERATORS[self.op].looks_at_the_time and self.written is not None:
-            return words_duration(parse_duration(self.written))
-        if self.op == "in" and isinstance(self.written, list):
-            return ", ".join(map(_value_words, self.written)) or "nothing"
-        return _value_words(self.written)
+    def denial(self) -> str:
+        """What follows it where the comparison does not hold."""
+        return wording.comparison(self.op, self.written, denied=True)
 
 
 @dataclass(frozen=True)
@@ -71,15 +65,10 @@ class TriggerComparison(Comparison):
         return OPERATORS[self.op].looks_at_the_time
 
     def words(self) -> str:
-        return f"{OPERATORS[self.op].label} the “{self.written}” of the starting event"
+        return wording.follows(self.op, self.written)
 
-
-def _value_words(value: Any) -> str:
-    if isinstance(value, str) and value.strip():
-        return value
-    if value == "":
-        return "an empty text"
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    def denial(self) -> str:
+        return wording.follows(self.op, self.written, denied=True)
 
 
 def read_comparison(

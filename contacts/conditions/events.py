@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models.expressions import Combinable
 
+from contacts.conditions import wording
 from contacts.conditions.comparisons import soonest_first
 from contacts.conditions.language import (
     Condition,
@@ -47,7 +48,17 @@ class Count:
         """How often, as a person says it."""
         if not self.passes(0) and self.passes(1) and self.passes(2):
             return "at least once"
-        return f"{COUNT_OPERATORS[self.op]} {_TIMES.get(self.value, f'{self.value} times')}"
+        times = _TIMES.get(self.value, f"{self.value:,} times")
+        if self.op == "ne":
+            return f"any number of times but {times}"
+        if self.op == "lt":
+            times = f"{self.value:,} times"  # “fewer than twice” is not said
+        return f"{COUNT_OPERATORS[self.op]} {times}"
+
+    @property
+    def opposite(self) -> Count:
+        """True where this one is not."""
+        return Count(_OPPOSITES[self.op], self.value)
 
     @property
     def is_none(self) -> bool:
@@ -60,11 +71,12 @@ COUNT_OPERATORS = {
     "gte": "at least",
     "gt": "more than",
     "lte": "at most",
-    "lt": "less than",
+    "lt": "fewer than",
     "eq": "exactly",
     "ne": "not exactly",
 }
 _TIMES = {1: "once", 2: "twice"}
+_OPPOSITES = {"gte": "lt", "lt": "gte", "gt": "lte", "lte": "gt", "eq": "ne", "ne": "eq"}
 
 
 @dataclass(frozen=True)
@@ -123,14 +135,18 @@ class EventCount(Condition):
         )
 
     def words(self) -> str:
-        where = self.where.words()
-        never = self.count.is_none
-        said = [f"never {self.name}" if never else self.name]
-        said += [f"where {where},"] if where else []
-        said += [] if never else [self.count.words()]
+        return self._said(self.count)
+
+    def denial(self) -> str:
+        return self._said(self.count.opposite)
+
+    def _said(self, count: Count) -> str:
+        name, where = wording.plain(self.name), self.where.words()
+        said = [f"never {name}" if count.is_none else f"{name} {count.words()}"]
         said += [f"in the last {words_duration(self.within)}"] if self.within is not None else []
         said += ["since the entry"] if self.since_entry else []
-        return " ".join(said).removesuffix(",")
+        said += [f"where {where}"] if where else []
+        return " ".join(said)
 
     def looks_at(self) -> References:
         own = References(frozenset({self.name}), spans=frozenset({(self.name, self.within)}))

@@ -31,7 +31,8 @@ class Scope:
     - ``trigger``: an event starts the enrollment, so ``{trigger: q}`` may stand in ``where``
     - ``forms``: the forms that may stand here; None: all
     - ``segments``, ``topics``, ``nodes``: the slugs that exist, and the ids of the send nodes;
-      None where it is not known here, so nothing is refused
+      None where it is not known here, so nothing is refused; a mapping leads to the names that
+      people know them by, for sentences
     """
 
     enrollment: bool = False
@@ -100,6 +101,10 @@ class Condition(ABC):
     def words(self) -> str:
         """The condition as a person says it, without a full stop."""
 
+    @abstractmethod
+    def denial(self) -> str:
+        """Its opposite, as a person says it, without a full stop."""
+
     def looks_at(self) -> References:
         """The names it looks at."""
         return References()
@@ -124,6 +129,9 @@ class Never(Condition):
 
     def words(self) -> str:
         return "nobody"
+
+    def denial(self) -> str:
+        return "everybody"
 
 
 Parser = Callable[[Mapping[str, Any], "Reader"], Condition]
@@ -190,6 +198,11 @@ class Reader:
             self.error(key, f"Give the name of {what} as text.")
             return ""
         return value if storable(value, self.below(key)) else ""
+
+    def title(self, name: str, names: Collection[str] | None) -> str:
+        """What people call the thing known by ``name``, as far as ``names`` say it."""
+        title = names.get(name) if isinstance(names, Mapping) else None
+        return title if isinstance(title, str) and title else name
 
     def known(self, name: str, key: str, names: Collection[str] | None, what: str) -> None:
         """Report a ``name`` that is not one of the known ``names``."""

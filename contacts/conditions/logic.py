@@ -37,10 +37,20 @@ class Junction(Condition):
         found = (moment for part in self.parts for moment in part.moments(view))
         return soonest_first(found, view.now)
 
-    def _joined(self, word: str) -> str:
-        if len(self.parts) == 1:
-            return self.parts[0].words()
-        return f", {word} ".join(map(_inside, self.parts))
+    def _joined(self, word: str, *, denied: bool = False) -> str:
+        """The parts that decide anything, joined with ``word``; with ``denied``, their opposites.
+
+        Parts that are always or never true are not said: a sentence has no place for them.
+        """
+        sure = certain(self)
+        if sure is not None:
+            return "nobody" if sure is denied else "everybody"
+        parts = [part for part in self.parts if certain(part) is None]
+        said = [part.denial() if denied else part.words() for part in parts]
+        if len(parts) == 1:
+            return said[0]
+        pairs = zip(parts, said, strict=True)
+        return f", {word} ".join(f"({each})" if _several(part) else each for part, each in pairs)
 
 
 class All(Junction):
@@ -56,7 +66,10 @@ class All(Junction):
         return every(part.expression(now, inside) for part in self.parts)
 
     def words(self) -> str:
-        return self._joined("and") or "everybody"
+        return self._joined("and")
+
+    def denial(self) -> str:
+        return self._joined("or", denied=True)
 
 
 class Any(Junction):
@@ -72,7 +85,10 @@ class Any(Junction):
         return some(part.expression(now, inside) for part in self.parts)
 
     def words(self) -> str:
-        return self._joined("or") or "nobody"
+        return self._joined("or")
+
+    def denial(self) -> str:
+        return self._joined("and", denied=True)
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,10 @@ class Not(Condition):
         return negate(self.part.expression(now, inside))
 
     def words(self) -> str:
-        return f"not ({self.part.words()})"
+        return self.part.denial()
+
+    def denial(self) -> str:
+        return self.part.words()
 
     def looks_at(self) -> References:
         return self.part.looks_at()
@@ -105,9 +124,24 @@ class Not(Condition):
         return self.part.moments(view)
 
 
-def _inside(condition: Condition) -> str:
-    several = len(condition.children) > 1
-    return f"({condition.words()})" if several else condition.words()
+def certain(condition: Condition) -> bool | None:
+    """True or False where a condition is so of everybody, whatever its leaves; else None."""
+    if isinstance(condition, Not):
+        inner = certain(condition.part)
+        return None if inner is None else not inner
+    if isinstance(condition, All | Any):
+        decides = isinstance(condition, Any)
+        parts = {certain(part) for part in condition.parts}
+        return decides if decides in parts else None if None in parts else not decides
+    return False if isinstance(condition, Never) else None
+
+
+def _several(condition: Condition) -> bool:
+    """Whether its words join several parts."""
+    if isinstance(condition, Junction):
+        parts = [part for part in condition.parts if certain(part) is None]
+        return len(parts) > 1 or any(map(_several, parts))
+    return isinstance(condition, Not) and _several(condition.part)
 
 
 @form("all", "All of these")

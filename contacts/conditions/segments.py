@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef
 from django.db.models.expressions import Combinable
 
+from contacts.conditions import wording
 from contacts.conditions.language import (
     MAX_DEPTH,
     Condition,
@@ -29,6 +30,7 @@ class SegmentMember(Condition):
     """The contact is a member now, counted now and not from a stored list."""
 
     slug: str
+    title: str = field(default="", compare=False)
 
     def holds(self, view: View) -> bool:
         return view.in_segment(self.slug)
@@ -50,7 +52,10 @@ class SegmentMember(Condition):
         return parse_segment(data).expression(now, (*inside, self.slug))
 
     def words(self) -> str:
-        return f"in the segment {self.slug}"
+        return f"in the segment {wording.quoted(self.title or self.slug)}"
+
+    def denial(self) -> str:
+        return f"not {self.words()}"
 
     def looks_at(self) -> References:
         return References(segments=frozenset({self.slug}))
@@ -60,7 +65,7 @@ class SegmentMember(Condition):
 def _parse(data: Mapping[str, Any], reader: Reader) -> Condition:
     slug = reader.name(data, "segment", "a segment")
     reader.known(slug, "segment", reader.scope.segments, "segment")
-    return SegmentMember(slug)
+    return SegmentMember(slug, reader.title(slug, reader.scope.segments))
 
 
 def parse_segment(data: Any) -> Condition:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models.expressions import Combinable
 
+from contacts.conditions import wording
 from contacts.conditions.comparisons import Comparison, TriggerComparison, read_comparison
 from contacts.conditions.language import Reader, References, Scope, unknown_keys
 from contacts.conditions.operators import Test
@@ -32,7 +33,7 @@ class Term:
 
     def words(self) -> str:
         """The entry as a person says it."""
-        return f"{self.name} {self.comparison.words()}"
+        return f"{wording.plain(self.name)} {self.comparison.words()}"
 
 
 class Bound:

@@ -707,46 +707,6 @@ def test_looks_at_names_all_it_looks_at() -> None:
     assert conditions.References.of([]) == conditions.References()
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (
-            {
-                "all": [
-                    {"attribute": "plan", "op": "eq", "value": "pro"},
-                    {"event": "bought", "count": {"op": "gte", "value": 2}, "within": "30d"},
-                ]
-            },
-            "plan is pro, and bought at least twice in the last 30 days",
-        ),
-        ({"event": "bought"}, "bought at least once"),
-        ({"event": "bought", "count": {"op": "lt", "value": 1}, "within": "7d"},
-         "never bought in the last 7 days"),
-        ({"event": "bought", "count": {"op": "ne", "value": 1}}, "bought not exactly once"),
-        ({"event": "bought", "count": {"op": "gt", "value": 0}, "since": "entry"},
-         "bought at least once since the entry"),
-        ({"event": "bought",
-          "where": [{"property": "plan", "op": "in", "value": ["a", 1]},
-                    {"property": "id", "op": "eq", "value": {"trigger": "id"}}]},
-         "bought where plan is one of a, 1 and id is the “id” of the starting event, "
-          "at least once"),
-        ({"attribute": "due", "op": "within_next", "value": "1d12h"},
-         "due is in the next 1 day 12 hours"),
-        ({"attribute": "due", "op": "before", "value": "now"}, "due is in the past"),
-        ({"attribute": "due", "op": "is_not_set"}, "due is not set"),
-        ({"attribute": "vip", "op": "ne", "value": True}, "vip is not true"),
-        ({"attribute": "name", "op": "eq", "value": ""}, "name is an empty text"),
-        ({"not": {"segment": "beta"}}, "not (in the segment beta)"),
-        ({"any": [{"segment": "a"}, {"all": [{"segment": "b"}, {"segment": "c"}]}]},
-         "in the segment a, or (in the segment b, and in the segment c)"),
-        ({"all": []}, "everybody"),
-        ({"any": []}, "nobody"),
-    ],
-)  # fmt: skip
-def test_words_say_it_as_a_person_does(data: Any, words: str) -> None:
-    assert conditions.parse(data, EVERYWHERE).words() == words
-
-
 def test_operators_are_listed_for_forms() -> None:
     labels = {each.name: each.label for each in conditions.operators_for("yes_no")}
     assert labels == {"eq": "is", "ne": "is not", "is_set": "is set", "is_not_set": "is not set"}

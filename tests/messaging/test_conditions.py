@@ -67,7 +67,7 @@ def test_subscribed_is_asked_of_the_view() -> None:
     assert condition.holds(Told("product"))
     assert not condition.holds(Told("other"))
     assert condition.looks_at().topics == {"product"}
-    assert condition.words() == "takes the topic product"
+    assert condition.words() == "subscribed to “product”"
     assert not condition.time_dependent
 
 
@@ -76,7 +76,7 @@ def test_message_is_asked_of_the_view() -> None:
     assert condition.holds(Told(("nudge", "opened")))
     assert not condition.holds(Told(("nudge", "clicked"), ("hello", "opened")))
     assert condition.looks_at().nodes == {"nudge"}
-    assert condition.words() == "the message of nudge was opened"
+    assert condition.words() == "the message “nudge” was opened"
     with pytest.raises(TypeError, match="needs an enrollment"):
         condition.expression(NOW)
 

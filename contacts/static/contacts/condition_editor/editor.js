@@ -106,7 +106,7 @@ export class Editor {
 
   question() {
     const { enrollment, trigger, nodes, segment } = this.scope;
-    const scope = { enrollment, trigger, nodes: nodes && Object.keys(nodes), segment };
+    const scope = { enrollment, trigger, nodes, segment };
     return { value: this.text, where: this.where, scope };
   }
 

@@ -15,7 +15,7 @@ const COUNTS = [
   ["lte", "at most"],
   ["eq", "exactly"],
   ["gt", "more than"],
-  ["lt", "less than"],
+  ["lt", "fewer than"],
   ["ne", "not exactly"],
 ];
 const EVENT_KEYS = ["event", "where", "count", "within", "since"];
