@@ -20,8 +20,13 @@ def moment(at: datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>',
         at.isoformat(),
         f"{at:%Y-%m-%d %H:%M:%S} UTC",
-        date_format(timezone.localtime(at), "j M Y, H:i"),
+        plain(at),
     )
+
+
+def plain(at: datetime) -> str:
+    """``23 Nov 2026, 20:46``, where only text can stand; in the installation's timezone."""
+    return date_format(timezone.localtime(at), "j M Y, H:i")
 
 
 def ago(at: datetime, now: datetime) -> str:

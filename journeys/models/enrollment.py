@@ -115,7 +115,11 @@ class Visit(models.Model):
 
 
 class Refusal(models.Model):
-    """That a trigger matched and the contact was not enrolled, with the reason (E1)."""
+    """That a trigger matched and the contact was not enrolled, with the reason (E1).
+
+    ``retry_at`` is when the contact is asked in again, because whoever resumed the journey chose so
+    for those it turned away while it was paused.
+    """
 
     class Reason(models.TextChoices):
         NOT_LIVE = "not_live", "The journey was not live"
@@ -129,9 +133,15 @@ class Refusal(models.Model):
     event = models.ForeignKey(Event, models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
     reason = models.CharField(max_length=10, choices=Reason.choices)
+    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["retry_at"],
+                name="refusal_retry",
+                condition=models.Q(retry_at__isnull=False),
+            ),
             models.Index(fields=["journey", "-at"], name="refusal_of_journey"),
             models.Index(fields=["contact", "-at"], name="refusal_of_contact"),
         ]

@@ -96,6 +96,30 @@ class Version(models.Model):
         return f"{self.journey.name} v{self.number}"
 
 
+class SavedDraft(models.Model):
+    """What a journey's draft was after one sitting of one person, to be looked at and brought back.
+
+    ``entry`` is the entry of the history that tells what the sitting changed; there is none for
+    what the draft was before anything was kept, nor for what a command saved.
+    """
+
+    journey = models.ForeignKey(Journey, models.CASCADE, related_name="saved_drafts")
+    draft = models.JSONField()
+    saved_at = models.DateTimeField(null=True)
+    saved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    entry = models.ForeignKey(
+        "admin.LogEntry", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["journey", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.journey.name}, {self.saved_at}"
+
+
 class SegmentUse(models.Model):
     """That a version looks at a segment, so that the segment can't be deleted under it."""
 

@@ -9,10 +9,12 @@ from journeys.publishing.changes import unpublished
 from journeys.publishing.drafts import (
     Stale,
     create,
+    discard,
     duplicate,
     examine,
     problems,
     restore,
+    restore_draft,
     save_draft,
 )
 from journeys.publishing.ending import archive
@@ -28,6 +30,7 @@ __all__ = [
     "archive",
     "carry_on",
     "create",
+    "discard",
     "due_since",
     "duplicate",
     "examine",
@@ -37,6 +40,7 @@ __all__ = [
     "problems",
     "publish",
     "restore",
+    "restore_draft",
     "resume",
     "save_draft",
     "standing",

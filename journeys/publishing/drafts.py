@@ -13,8 +13,10 @@ from contacts.problems import Problems
 from journeys import plans
 from journeys.definition import Definition, read
 from journeys.lint import lint
-from journeys.models import Journey, Version
-from journeys.publishing.history import By, note, note_draft
+from journeys.models import Journey, SavedDraft, Version
+from journeys.publishing.changes import AT_ONCE, to_publish
+from journeys.publishing.history import CHANGED, By, note, note_draft
+from journeys.timing import plain
 
 #: Parts of a file that belong to the installation once it is imported.
 SECTIONS = ("templates", "segments", "topics", "installation")
@@ -80,11 +82,19 @@ def _description(data: dict[str, Any]) -> str:
 
 
 def save_draft(
-    journey: Journey, data: dict[str, Any], *, by: By = None, at: datetime, revision: int
+    journey: Journey,
+    data: dict[str, Any],
+    *,
+    by: By = None,
+    at: datetime,
+    revision: int,
+    said: str = CHANGED,
 ) -> Journey:
     """Save ``data`` over the draft of that ``revision``; the journey as it is then.
 
-    The slug stays the journey's own. Raises Stale where the draft has another revision by now.
+    The slug stays the journey's own. ``said`` is what the history calls it. What the draft was is
+    kept, so that nothing that was saved is lost. Raises Stale where the draft has another revision
+    by now.
     """
     data = {**data, "journey": journey.slug}
     with transaction.atomic():
@@ -99,7 +109,7 @@ def save_draft(
         current = Journey.objects.select_related("draft_saved_by").get(pk=journey.pk)
         if not saved:
             raise Stale(current)
-        note_draft(current, by, at, journey.draft)
+        note_draft(current, by, at, journey, said)
     return current
 
 
@@ -118,9 +128,35 @@ def duplicate(journey: Journey, *, by: By = None, at: datetime) -> Journey:
 
 
 def restore(version: Version, *, by: By = None, at: datetime) -> Journey:
-    """Make the draft what a version was; it is not published by that."""
+    """Make the draft what a version was; it is not published by that. Raises Stale."""
     journey = Journey.objects.get(pk=version.journey_id)
-    data = {**copy.deepcopy(version.definition), "journey": journey.slug}
-    saved = save_draft(journey, data, by=by, at=at, revision=journey.draft_revision)
-    note(saved, by, at, f"Took version {version.number} over as the draft.")
-    return saved
+    return _take_over(journey, version.definition, by, at, f"Took version {version.number} over.")
+
+
+def restore_draft(saved: SavedDraft, *, by: By = None, at: datetime) -> Journey:
+    """Make the draft what it was at an earlier time. Raises Stale."""
+    journey = Journey.objects.get(pk=saved.journey_id)
+    when = f" of {plain(saved.saved_at)}" if saved.saved_at else ""
+    return _take_over(journey, saved.draft, by, at, f"Took the draft{when} over.")
+
+
+def discard(journey: Journey, *, by: By = None, at: datetime, revision: int) -> Journey:
+    """Make the draft what is live, and leave what was changed since to the history.
+
+    Nothing happens where nothing is live. Raises Stale where somebody saved after ``revision``.
+    """
+    current = Journey.objects.select_related("live_version", "draft_saved_by").get(pk=journey.pk)
+    if current.draft_revision != revision:
+        raise Stale(current)
+    live = current.live_version
+    if live is None:
+        return current
+    said = f"Discarded the changes since version {live.number}."
+    return _take_over(current, live.definition, by, at, said)
+
+
+def _take_over(journey: Journey, old: Any, by: By, at: datetime, said: str) -> Journey:
+    """Make ``old`` the draft; what holds without being published stays as it is."""
+    kept = {part: value for part, value in journey.draft.items() if part in AT_ONCE}
+    data = {**copy.deepcopy(to_publish(old)), **kept}
+    return save_draft(journey, data, by=by, at=at, revision=journey.draft_revision, said=said)

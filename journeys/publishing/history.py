@@ -21,6 +21,9 @@ SITTING = timedelta(minutes=10)
 #: How many earlier drafts of a journey are kept.
 KEPT_DRAFTS = 100
 
+#: How the entry of an ordinary save begins.
+CHANGED = "Changed the draft."
+
 By = User | None
 
 
@@ -41,26 +44,28 @@ def note(
     )
 
 
-def note_draft(journey: Journey, by: By, at: datetime, before: Journey) -> None:
+def note_draft(
+    journey: Journey, by: By, at: datetime, before: Journey, said: str = CHANGED
+) -> None:
     """Keep the draft that was saved, and tell what changed; ``before`` is the journey before it.
 
     Saves of one person without a pause are one draft and one entry, which tells what they changed
     together: the builder saves with each pause in typing. Anything else that happens to the journey
-    meanwhile ends the sitting.
+    meanwhile ends the sitting, and so does a save that is called something else.
     """
     if journey.draft == before.draft:
         return
     last, earlier = _last_drafts(journey, before)
-    if _goes_on(last, by, at, newest(journey)):
-        changes = told(earlier.draft if earlier else None, journey.draft) or "And back again."
+    if said == CHANGED and earlier is not None and _goes_on(last, by, at, newest(journey)):
+        changes = told_draft(earlier.draft, journey.draft) or "And back again."
         LogEntry.objects.filter(pk=last.entry_id).update(
-            change_message=f"Changed the draft.\n{changes}", action_time=at
+            change_message=f"{said}\n{changes}", action_time=at
         )
         last.draft, last.saved_at = journey.draft, at
         last.save(update_fields=["draft", "saved_at"])
         return
-    changes = told(before.draft, journey.draft)
-    entry = note(journey, by, at, f"Changed the draft.\n{changes}") if changes else None
+    changes = told_draft(before.draft, journey.draft)
+    entry = note(journey, by, at, f"{said}\n{changes}".strip())
     SavedDraft.objects.create(
         journey=journey, draft=journey.draft, saved_at=at, saved_by=by, entry=entry
     )
@@ -91,6 +96,7 @@ def _goes_on(last: SavedDraft, by: By, at: datetime, entry: LogEntry | None) -> 
         and timedelta() <= at - last.saved_at <= SITTING
         and entry is not None
         and last.entry_id == entry.pk
+        and entry.change_message.startswith(CHANGED)
     )
 
 
@@ -111,3 +117,14 @@ def told(before: Any, after: Any) -> str:
     more = len(sentences) - MOST_SENTENCES
     said = sentences[:MOST_SENTENCES] + ([f"And {more} changes more."] if more > 0 else [])
     return "\n".join(said)
+
+
+def told_draft(before: Any, after: Any) -> str:
+    """The same, with what holds without being published."""
+    old, new = (one if isinstance(one, dict) else {} for one in (before, after))
+    said = []
+    if old.get("name") != new.get("name"):
+        said.append(f"It is called “{new.get('name') or new.get('journey')}” now.")
+    if old.get("description") != new.get("description"):
+        said.append("The description is another.")
+    return "\n".join([*said, *filter(None, [told(before, after)])])

@@ -89,7 +89,9 @@ def _publish(journey: Journey, by: By, at: datetime, revision: int | None, comme
         current.status = Journey.Status.LIVE
     current.dates_after = 0 if isinstance(definition.trigger, DateTrigger) else None
     current.save(update_fields=["live_version", "status", "dates_after"])
-    note(current, by, at, f"Published version {version.number}. {told(before, current.draft)}")
+    changes = told(before, current.draft) if before else ""
+    said = f"Published version {version.number}.\n{changes}"
+    note(current, by, at, said.strip())
     return version
 
 
