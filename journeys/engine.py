@@ -141,6 +141,8 @@ def take(person: Person, fact: Fact) -> None:
         triggers.refresh_dates(person)
     elif isinstance(fact, MessageFact):
         message(person, fact)
+    elif isinstance(fact, EnterFact) and fact.again:
+        triggers.again(person, fact.journey, fact.happening)
     elif isinstance(fact, EnterFact):
         triggers.by_hand(person, fact.journey)
     elif isinstance(fact, RecountFact):

@@ -65,17 +65,46 @@ def by_event(person: Person, happening: Happening) -> None:
     """Entries by an event, in every journey that it triggers."""
     for plan in person.world.open_plans:
         if plan.starts_with(happening.name):
-            trigger = plan.definition.trigger
-            assert isinstance(trigger, EventTrigger)
-            if trigger.match.matches(happening.name, happening.properties, None, person.now):
-                key = get_path(happening.properties, trigger.key) if trigger.key else None
-                enter(person, plan, happening=happening, key=_key(key) if trigger.key else "")
+            _by_event(person, plan, happening)
+
+
+def _by_event(person: Person, plan: Plan, happening: Happening) -> None:
+    trigger = plan.definition.trigger
+    assert isinstance(trigger, EventTrigger)
+    if trigger.match.matches(happening.name, happening.properties, None, person.now):
+        key = get_path(happening.properties, trigger.key) if trigger.key else None
+        enter(person, plan, happening=happening, key=_key(key) if trigger.key else "")
 
 
 def by_hand(person: Person, journey_id: int) -> None:
     """Entry by hand, where the trigger is manual."""
     plan = person.world.plan_of_journey(journey_id)
     if plan is not None and isinstance(plan.definition.trigger, ManualTrigger):
+        enter(person, plan)
+
+
+def again(person: Person, journey_id: int, happening: Happening | None) -> None:
+    """Entry of one whom the journey turned away while it was paused (V2), as its trigger is now.
+
+    Who has left the segment since, or whose event is gone or starts nothing any more, stays out.
+    """
+    plan = person.world.plan_of_journey(journey_id)
+    trigger = plan.definition.trigger if plan is not None else None
+    if plan is None:
+        return
+    if isinstance(trigger, EventTrigger):
+        if happening is not None and plan.starts_with(happening.name):
+            _by_event(person, plan, happening)
+    elif isinstance(trigger, SegmentTrigger):
+        if trigger.segment in person.members:
+            enter(person, plan)
+    elif isinstance(trigger, DateTrigger):
+        state = person.dates.get(journey_id)
+        asked_at = state.asked_at if state is not None else None
+        day = local_date(asked_at, person.zone) if asked_at and trigger.rule.at else None
+        if (journey_id, day) not in person.local_dates:
+            enter(person, plan, local_date=day)
+    else:
         enter(person, plan)
 
 

@@ -180,19 +180,21 @@ def load_facts(world: World) -> list[int]:
         for fact in reversed(person.facts):
             if isinstance(fact, RecordedChange):
                 fact.undo(person)
-    return [row.event_id for row in rows if row.event_id]
+    return [row.event_id for row in rows if row.event_id and row.kind == FactRow.Kind.EVENT]
 
 
 def _fact(row: FactRow) -> Fact:
     at, payload = row.received_at, row.payload
-    if row.kind == FactRow.Kind.EVENT and row.event is not None:
+    happening = None
+    if row.event is not None:
         event = row.event
         happening = Happening(
             event.pk, event.name, event.properties, event.occurred_at, event.too_late
         )
+    if row.kind == FactRow.Kind.EVENT and happening is not None:
         return EventFact(at, row.pk, happening)
     if row.kind == FactRow.Kind.ENTER:
-        return EnterFact(at, row.pk, payload["journey"])
+        return EnterFact(at, row.pk, payload["journey"], bool(payload.get("again")), happening)
     if row.kind == FactRow.Kind.RECOUNT:
         return RecountFact(datetime.fromisoformat(payload["at"]), row.pk)
     if row.kind == FactRow.Kind.WEBHOOK:

@@ -99,9 +99,13 @@ class MessageFact(Fact):
 
 @dataclass(slots=True)
 class EnterFact(Fact):
-    """An entry by hand."""
+    """An entry by hand, or ``again``: of one whom the journey turned away while it was paused, by
+    what ``happening`` would have started then.
+    """
 
     journey: int = 0
+    again: bool = False
+    happening: Happening | None = None
 
 
 @dataclass(slots=True)

@@ -23,7 +23,8 @@ class Fact(models.Model):
       ``{}`` where only subscriptions or suppressions changed, or nothing. ``"joined": [pk]``
       beside it lists static segments that the contact was put into. With ``"quiet": true``
       membership that it changes is noted without an entry: an import that may not start journeys
-    - enter: ``{"journey": pk}``, by hand
+    - enter: ``{"journey": pk}``, by hand; with ``"again": true`` of one whom the journey turned
+      away while it was paused, with the event, if one would have started it, in ``event``
     - recount: ``{"at": ISO}``, the full hour at which membership is counted anew (T5)
     - webhook: ``{"enrollment": pk, "visit": number, "outcome": "ok" | "failed"}``
     """

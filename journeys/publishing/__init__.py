@@ -18,15 +18,18 @@ from journeys.publishing.drafts import (
     save_draft,
 )
 from journeys.publishing.ending import archive
-from journeys.publishing.pausing import Overdue, overdue, pause, resume
+from journeys.publishing.pausing import Inside, Overdue, inside, overdue, pause, resume
 from journeys.publishing.relocating import Move, Standing, may_take_back, standing, take_back
+from journeys.publishing.retrying import TurnedAway, turned_away
 from journeys.publishing.versions import publish
 
 __all__ = [
+    "Inside",
     "Move",
     "Overdue",
     "Stale",
     "Standing",
+    "TurnedAway",
     "archive",
     "carry_on",
     "create",
@@ -34,6 +37,7 @@ __all__ = [
     "due_since",
     "duplicate",
     "examine",
+    "inside",
     "may_take_back",
     "overdue",
     "pause",
@@ -45,5 +49,6 @@ __all__ = [
     "save_draft",
     "standing",
     "take_back",
+    "turned_away",
     "unpublished",
 ]

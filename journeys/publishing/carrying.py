@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 
 from journeys import jobs
 from journeys.models import Journey
-from journeys.publishing import dating, ending, relocating
+from journeys.publishing import dating, ending, relocating, retrying
 
 #: How long one call carries on before it lets another job have its turn.
 SLICE = timedelta(seconds=60)
@@ -39,6 +39,9 @@ def due_since(now: datetime) -> datetime | None:
     version = _undated().order_by("live_version__published_at").first()
     if version is not None and version.live_version is not None:
         return version.live_version.published_at
+    asked = retrying.due(now).first()
+    if asked is not None:
+        return asked.retry_at
     return now if ending.archived().exists() else None
 
 
@@ -63,4 +66,6 @@ def carry_on(now: datetime) -> bool:
     for relocation in relocating.pending():
         while in_time() and relocating.batch(relocation, now):
             pass
+    while in_time() and retrying.batch(now):
+        pass
     return due_since(now) is not None

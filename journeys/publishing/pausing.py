@@ -14,8 +14,10 @@ from contacts import bulk
 from contacts.values import words_duration
 from journeys import jobs, store
 from journeys.models import Enrollment, Journey
+from journeys.publishing import retrying
 from journeys.publishing.ending import BATCH, end_all
 from journeys.publishing.history import By, note
+from messaging.models import Message
 
 Status = Journey.Status
 
@@ -46,6 +48,22 @@ def pause(journey: Journey, *, by: By = None, at: datetime) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Inside:
+    """Whom a pause holds: people on the way, and messages that wait to be handed over."""
+
+    people: int
+    messages: int
+
+
+def inside(journey: Journey) -> Inside:
+    """What an operator is shown before pausing; two statements."""
+    queued = Message.objects.filter(
+        enrollment__in=_open(journey).values("pk"), status=Message.Status.QUEUED
+    )
+    return Inside(_open(journey).count(), queued.count())
+
+
 def _open(journey: Journey) -> QuerySet[Enrollment]:
     return Enrollment.objects.filter(journey=journey, status__in=[*Enrollment.OPEN])
 
@@ -71,11 +89,14 @@ def resume(
     at: datetime,
     how: Literal["now", "spread", "drop"] = "now",
     over: timedelta = timedelta(),
+    again: bool = False,
+    again_over: timedelta = timedelta(),
 ) -> int:
     """Let a paused journey go on; how many were overdue, -1 where it is not paused.
 
     They go on now, ``spread`` evenly ``over`` a time in the order in which they were due, or are
-    dropped: they end, ``exited``, reason ``dropped``.
+    dropped: they end, ``exited``, reason ``dropped``. With ``again``, those whom it turned away
+    while it was paused are asked in, evenly ``again_over`` a time; without, they stay out.
     """
     if Journey.objects.filter(pk=journey.pk, status=Status.PAUSED).first() is None:
         return -1
@@ -88,11 +109,14 @@ def resume(
         current = Journey.objects.select_for_update().get(pk=journey.pk)
         if current.status != Status.PAUSED:
             return -1
+        asked = retrying.ask_again(current, at, again_over) if again else 0
         current.status, current.paused_at = Status.LIVE, None
         current.save(update_fields=["status", "paused_at"])
         _open(current).filter(held=True).update(held=False)
-        note(current, by, at, f"Resumed the journey. {_said(how, over, count)}")
+        said = f"Resumed the journey. {_said(how, over, count)} {_said_again(asked, again_over)}"
+        note(current, by, at, said.strip())
         transaction.on_commit(jobs.enqueue_work)
+        transaction.on_commit(jobs.enqueue_publishing)
         transaction.on_commit(jobs.enqueue_calls)
     journey.refresh_from_db()
     return count
@@ -105,6 +129,13 @@ def _said(how: str, over: timedelta, count: int) -> str:
     if how == "spread" and over > timedelta():
         return f"Spread {people} over {words_duration(over)}."
     return f"Moved {people} on." if count else "Nobody was overdue."
+
+
+def _said_again(asked: int, over: timedelta) -> str:
+    if not asked:
+        return ""
+    spread = f", spread over {words_duration(over)}" if over > timedelta() else ""
+    return f"Asked in {asked} turned away while it was paused{spread}."
 
 
 def _spread(journey: Journey, at: datetime, over: timedelta, count: int) -> None:
