@@ -7,90 +7,37 @@ do not parse (L1) and names too long for the database. A definition with errors 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
 
 from contacts import conditions
-from contacts.conditions import OWN_FIELDS, Condition, EventCount
-from contacts.models import AttributeName, EventName
-from contacts.problems import Problems, under
-from contacts.values import words_duration
-from journeys import load
+from contacts.conditions import Condition, EventCount
+from contacts.problems import Problems
 from journeys.definition import (
+    DateTrigger,
     Definition,
     EventTrigger,
     SegmentSection,
     TemplateSection,
     TopicSection,
 )
+from journeys.mail_lint import lint_mail
 from journeys.nodes import NodeKind
+from journeys.seen import Seen, made, sends, used_at
 from messaging import rendering
-from messaging.models import Installation, Template
-from messaging.rendering import SOURCES
+from messaging.variables import CONTACT_FIELDS, is_known
 
 LONGEST = 100
-#: Fields of a contact that a template sees beside the attributes.
-CONTACT_FIELDS = frozenset((*OWN_FIELDS, "language"))
-#: What a template says to give the link itself.
-LINKS = frozenset(("unsubscribe_url", "preferences_url"))
-#: Events that the program itself records (T7).
-OWN_EVENTS = frozenset(f"message_{did}" for did in ("delivered", "opened", "clicked", "bounced"))
-OWN_PROPERTIES = frozenset(("journey", "node", "template"))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the installation has seen and holds."""
-
-    events: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    attributes: frozenset[str] = frozenset()
-    templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    address: str = ""
-    cap: tuple[int, timedelta] | None = None
-
-    def properties(self, event: str) -> frozenset[str] | None:
-        """The properties an event has had; None where it was never seen."""
-        return OWN_PROPERTIES if event in OWN_EVENTS else self.events.get(event)
-
-    @classmethod
-    def load(cls, templates: Collection[str]) -> Seen:
-        """From the database, with these templates."""
-        installation = Installation.load()
-        rows = Template.objects.filter(slug__in=templates)
-        return cls(
-            events={
-                name: frozenset(properties)
-                for name, properties in EventName.objects.values_list("name", "properties")
-            },
-            attributes=frozenset(AttributeName.objects.values_list("name", flat=True)),
-            templates={
-                row.slug: {name: getattr(row, name) for name in ("subject", *SOURCES)}
-                for row in rows
-            },
-            address=installation.postal_address,
-            cap=installation.cap,
-        )
 
 
 def lint(definition: Definition, problems: Problems, seen: Seen | None = None) -> None:
     """Report all that looks wrong with a journey."""
     if seen is None:
-        seen = Seen.load([template for _, template, _ in _sends(definition)])
+        seen = Seen.load([template for _, template, _ in sends(definition)])
     _check_lengths(definition, problems)
     _check_events(definition, seen, problems)
     _check_attributes(definition, seen, problems)
     _check_conditions(definition, problems)
     _check_nodes(definition, problems)
-    _check_templates(definition, seen, problems)
-    _check_load(definition, seen, problems)
-
-
-def _sends(definition: Definition) -> Iterator[tuple[str, str, bool]]:
-    """The nodes that send: key, template, and whether it is marketing."""
-    for key, node in definition.nodes.items():
-        if "templates" in node.kind.references().values():
-            template = node.kind.config.get("template")
-            yield key, str(template or ""), not node.kind.config.get("transactional")
+    lint_mail(definition, seen, problems)
 
 
 def _conditions(definition: Definition) -> Iterator[tuple[str, Condition]]:
@@ -152,37 +99,56 @@ def _check_events(definition: Definition, seen: Seen, problems: Problems) -> Non
         listened += [(f"nodes.{key}.until_event.event", name) for name in node.kind.events()]
     for place, condition in _conditions(definition):
         listened += [(place, name) for name in sorted(condition.looks_at().events)]
+    unseen: dict[str, list[str]] = {}
     for place, name in listened:
         if name and seen.properties(name) is None:
-            problems.warning(
-                place,
-                f"The event “{name}” was never seen so far.",
-                "Check how it is written; names are compared exactly.",
-            )
-
-
-def _made(definition: Definition) -> frozenset[str]:
-    """The attributes that the journey itself sets."""
-    return frozenset(
-        name for node in definition.nodes.values() for name in node.kind.config.get("set") or ()
-    )
-
-
-def _is_known(name: str, known: Collection[str]) -> bool:
-    """Whether an attribute, or what it lies in, was seen."""
-    return any(one == name or name.startswith(f"{one}.") for one in known)
+            unseen.setdefault(name, []).append(place)
+    for name, places in unseen.items():
+        problems.warning(
+            places[0],
+            f"The event “{name}” was never seen so far.{used_at(definition, seen, places)}",
+            "Check how it is written, also in capitals, or send it once to see it here.",
+        )
 
 
 def _check_attributes(definition: Definition, seen: Seen, problems: Problems) -> None:
-    known = seen.attributes | CONTACT_FIELDS | _made(definition)
+    known = seen.attributes | CONTACT_FIELDS | made(definition)
+    missing: dict[str, list[str]] = {}
     for place, condition in _conditions(definition):
         for name in sorted(condition.looks_at().attributes):
-            if not _is_known(name, known):
-                problems.warning(
-                    place,
-                    f"Nobody has the attribute “{name}” so far.",
-                    "Check how it is written; names are compared exactly.",
-                )
+            if not is_known(name, known):
+                missing.setdefault(name, []).append(place)
+    for name, places in missing.items():
+        problems.warning(
+            places[0],
+            f"Nobody has the attribute “{name}” so far.{used_at(definition, seen, places)}",
+            "Check how it is written, also in capitals.",
+        )
+    _check_dates(definition, seen, known, problems)
+
+
+def _check_dates(
+    definition: Definition, seen: Seen, known: Collection[str], problems: Problems
+) -> None:
+    """Dates that nobody has: on these nobody enters, and no wait ends by them."""
+    dates: dict[str, list[str]] = {}
+    if isinstance(definition.trigger, DateTrigger):
+        dates.setdefault(definition.trigger.rule.attribute, []).append("entry.trigger.date")
+    for key, node in definition.nodes.items():
+        for name in node.kind.dates():
+            dates.setdefault(name, []).append(f"nodes.{key}.until_date.attribute")
+    for name, places in dates.items():
+        enters = places[0].startswith("entry")
+        what = "nobody enters by it" if enters else "people go on by “no date known”"
+        if not is_known(name, known):
+            message = f"Nobody has the date “{name}” so far, so {what}."
+            hint = "Check how it is written, also in capitals, or import people with it."
+        elif name in seen.dateless:
+            message = f"“{name}” was never a date so far, so {what}."
+            hint = "Dates are written like 2026-03-31, or with a time: 2026-03-31T09:00."
+        else:
+            continue
+        problems.warning(places[0], message + used_at(definition, seen, places), hint)
 
 
 # what is always so
@@ -235,7 +201,9 @@ def _check_conditions(definition: Definition, problems: Problems) -> None:
         if certain is None or isinstance(condition, conditions.Never):
             continue
         always, never = said.get(place) or ("This path is always taken.", "Nobody takes this path.")
-        problems.warning(place, always if certain else never, "Change it, or leave it out.")
+        problems.warning(
+            place, always if certain else never, "Change the condition, or leave it out."
+        )
 
 
 # nodes
@@ -246,14 +214,20 @@ def _check_nodes(definition: Definition, problems: Problems) -> None:
     keyed = isinstance(trigger, EventTrigger) and trigger.key
     if keyed and definition.reentry.rule == "every_time":
         problems.warning(
-            "entry.trigger.key", "The key does nothing when each event enters.", "Leave it out."
+            "entry.trigger.key",
+            "“One passage for each” does nothing where every event enters.",
+            "Leave it empty, or choose another rule under “How often”.",
         )
     for key, node in definition.nodes.items():
         _check_wait(key, node.kind, problems)
         _check_url(key, node.kind, problems)
         for name, weight in (node.kind.config.get("variants") or {}).items():
             if weight == 0:
-                problems.warning(f"nodes.{key}.variants.{name}", "Nobody gets this variant.")
+                problems.warning(
+                    f"nodes.{key}.variants.{name}",
+                    f"Nobody gets the variant “{name}”.",
+                    "Give it a weight above 0, or remove it.",
+                )
 
 
 def _check_url(key: str, kind: NodeKind, problems: Problems) -> None:
@@ -272,108 +246,5 @@ def _check_wait(key: str, kind: NodeKind, problems: Problems) -> None:
         problems.warning(
             f"nodes.{key}.until_event.timeout",
             f"Whoever never does “{match.event}” waits here for ever.",
-            "Give a timeout, such as 30d.",
-        )
-
-
-# mail
-
-
-def _check_templates(definition: Definition, seen: Seen, problems: Problems) -> None:
-    for slug, section in definition.templates.items():
-        fields = {"subject": section.subject, **section.bodies}
-        for problem in rendering.check(fields):
-            if problem.level == "warning":
-                place = under(f"templates.{slug}", problem.place)
-                problems.warning(place, problem.message, problem.hint)
-    links: dict[str, str] = {}
-    for key, slug, marketing in _sends(definition):
-        place = f"nodes.{key}.template"
-        if slug in definition.templates:
-            section = definition.templates[slug]
-            fields = {"subject": section.subject, **section.bodies}
-        elif slug in seen.templates:
-            fields = dict(seen.templates[slug])
-            for problem in rendering.check(fields):
-                message = f"Template “{slug}”, {problem.place}: {problem.message}"
-                report = problems.error if problem.level == "error" else problems.warning
-                report(place, message, problem.hint)
-        else:
-            continue
-        _check_variables(definition, seen, place, fields, problems)
-        if marketing and not _used(fields) & LINKS:
-            links.setdefault(slug, place)
-    for slug, place in links.items():
-        problems.warning(
-            place,
-            f"The template “{slug}” has no link to unsubscribe of its own.",
-            "A footer with one is added; write {{ unsubscribe_url }} to place it yourself.",
-        )
-    if not seen.address and any(marketing for *_, marketing in _sends(definition)):
-        problems.warning(
-            "nodes",
-            "Marketing mail must show a postal address, and none is set.",
-            "Set it under Installation.",
-        )
-
-
-def _used(fields: Mapping[str, str]) -> set[str]:
-    """The names that the parts of a template use; what can't be parsed uses none."""
-    found: set[str] = set()
-    for source in fields.values():
-        try:
-            found |= rendering.variables(source)
-        except rendering.TemplateError:
-            continue
-    return found
-
-
-def _check_variables(
-    definition: Definition, seen: Seen, place: str, fields: Mapping[str, str], problems: Problems
-) -> None:
-    known = seen.attributes | CONTACT_FIELDS | _made(definition)
-    trigger = definition.trigger
-    event = trigger.match.event if isinstance(trigger, EventTrigger) else None
-    properties = seen.properties(event) if event else None
-    for name in sorted(_used(fields)):
-        root, _, rest = name.partition(".")
-        if root == "contact" and rest and not _is_known(rest, known):
-            problems.warning(
-                place,
-                f"The template uses “{name}”, and nobody has the attribute “{rest}” so far.",
-                "Give it a default: {{ " + name + ' | default: "…" }}.',
-            )
-        elif root == "event" and rest:
-            rest = rest.removeprefix("properties.")
-            if event is None:
-                problems.warning(
-                    place,
-                    f"The template uses “{name}”, and no event starts this journey.",
-                    "It will be empty.",
-                )
-            elif properties is not None and not _is_known(rest, properties | {"name"}):
-                problems.warning(
-                    place,
-                    f"The template uses “{name}”, and “{event}” never had “{rest}” so far.",
-                    "Check how it is written.",
-                )
-
-
-def _check_load(definition: Definition, seen: Seen, problems: Problems) -> None:
-    most = load.mails_a_day(definition)
-    if most is None:
-        problems.warning(
-            "nodes",
-            "There is no limit to the mails that one person can get in a day.",
-            "A circle sends as often as an event comes; put a wait of a length of time into it.",
-        )
-    elif most.mails > 1:
-        hint = "All from one passage; put waits between them if that is too many."
-        if seen.cap is not None:
-            count, within = seen.cap
-            hint = f"The frequency cap holds marketing mail at {count} in {words_duration(within)}."
-        problems.warning(
-            f"nodes.{most.node}",
-            f"One person can get up to {most.mails} mails in a day, counted from here.",
-            hint,
+            "Say how long people wait at most, such as 30 days.",
         )

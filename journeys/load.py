@@ -15,10 +15,16 @@ MOST_MOMENTS = 200_000
 
 
 class Most(NamedTuple):
-    """The most mails within 24 hours, and the node that sends the first of them."""
+    """The most mails within 24 hours, and the node that sends the first of them.
+
+    ``once`` counts each sending node a single time: fewer where the way goes round. ``again`` are
+    the events that bring somebody round.
+    """
 
     mails: int
     node: str
+    once: int = 0
+    again: tuple[str, ...] = ()
 
 
 def mails_a_day(definition: Definition) -> Most | None:
@@ -31,11 +37,11 @@ def mails_a_day(definition: Definition) -> Most | None:
         return None
     best = Most(0, "")
     for key in sends:
-        count = _from(definition, key)
-        if count is None:
+        found = _from(definition, key)
+        if found is None:
             return None
-        if count > best.mails:
-            best = Most(count, key)
+        if found.mails > best.mails:
+            best = found
     return best
 
 
@@ -66,16 +72,21 @@ def _circles(definition: Definition, sends: list[str]) -> bool:
     return any(set(group) & set(sends) for group in graph.cycles(quick, ()))
 
 
-def _from(definition: Definition, start: str) -> int | None:
+#: A moment at which somebody may be at a node, by its rank.
+Moment = tuple[timedelta, int]
+
+
+def _from(definition: Definition, start: str) -> Most | None:
     """The most mails within a day from the moment at which ``start`` sends.
 
     Moments are taken in order, and those at the same time in the order in which they are passed.
     """
     rank = _ranks(definition)
     keys = sorted(rank, key=lambda key: rank[key])
-    arrivals = {(timedelta(), rank[start]): 0}
+    arrivals: dict[Moment, int] = {(timedelta(), rank[start]): 0}
     todo = list(arrivals)
-    left: dict[tuple[timedelta, int], int] = {}
+    left: dict[Moment, int] = {}
+    before: dict[Moment, tuple[Moment, str]] = {}
     while todo:
         moment = heapq.heappop(todo)
         at, node = moment[0], definition.nodes[keys[moment[1]]]
@@ -92,8 +103,31 @@ def _from(definition: Definition, start: str) -> int | None:
                     continue
                 if then not in arrivals:
                     heapq.heappush(todo, then)
-                arrivals[then] = max(arrivals.get(then, 0), mails)
-    return max(left.values())
+                if mails > arrivals.get(then, -1):
+                    arrivals[then] = mails
+                    before[then] = (moment, outcome)
+    last = max(left, key=lambda moment: left[moment])
+    return _told(definition, keys, before, last, Most(left[last], start))
+
+
+def _told(
+    definition: Definition,
+    keys: list[str],
+    before: dict[Moment, tuple[Moment, str]],
+    last: Moment,
+    most: Most,
+) -> Most:
+    """The way that brings the most mails, looked at from its end."""
+    passed, events = {keys[last[1]]}, set()
+    while last in before:
+        last, outcome = before[last]
+        node = definition.nodes[keys[last[1]]]
+        passed.add(keys[last[1]])
+        match = node.kind.config.get("until_event")
+        if match is not None and outcome == "event":
+            events.add(match.event)
+    once = sum(_sends(definition.nodes[key]) for key in passed)
+    return most._replace(once=once, again=tuple(sorted(events)) if once < most.mails else ())
 
 
 def _ranks(definition: Definition) -> dict[str, int]:

@@ -126,6 +126,10 @@ class NodeKind:
         """The events it listens for."""
         yield from ()
 
+    def dates(self) -> Iterator[str]:
+        """The attributes whose dates it waits for."""
+        yield from ()
+
     def slows(self) -> bool:
         """Whether it holds each passage for at least a minute, so that cycles may pass it (L1)."""
         return False

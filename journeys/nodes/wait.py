@@ -144,6 +144,11 @@ class WaitKind(NodeKind):
         if self.way == "until_event" and self.config["until_event"]:
             yield self.config["until_event"].event
 
+    def dates(self) -> Iterator[str]:
+        rule = self.config.get("until_date")
+        if rule is not None:
+            yield rule.attribute
+
     def slows(self) -> bool:
         setting = self.config.get(self.way)
         if self.way == "for":

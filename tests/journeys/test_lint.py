@@ -101,8 +101,8 @@ def test_attributes_nobody_has() -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("{{ contact.lastname }}", "nobody has the attribute “lastname”"),
-        ("{{ contact.address.zip }}", "nobody has the attribute “address.zip”"),
+        ("{{ contact.lastname }}", "Nobody has “lastname” so far, so the mail stays empty there."),
+        ("{{ contact.address.zip }}", "Nobody has “address.zip”"),
         ("{{ event.colour }}", "never had “colour”"),
         ("{{ event.properties.colour }}", "never had “colour”"),
         ("{{ user.name }}", "“user” is always empty"),
@@ -286,9 +286,124 @@ def test_the_number_is_said_with_the_cap_that_holds_it() -> None:
     [problem] = problems
     assert (problem.place, problem.message) == (
         "nodes.a",
-        "One person can get up to 2 mails in a day, counted from here.",
+        "One person can get up to 2 mails within 24 hours, from “Send hello” (a) on.",
     )
     assert "2 in 7 days" in problem.hint
+
+
+def said_of(changes: dict[str, Any], seen: Seen = SEEN) -> list[Any]:
+    problems = Problems()
+    definition = read({**copy.deepcopy(JOURNEY), **changes}, CATALOG, problems)
+    assert definition is not None
+    lint(definition, problems, seen)
+    return list(problems)
+
+
+def test_an_event_never_seen_is_said_once_with_all_that_use_it() -> None:
+    look = {"kind": "wait", "until_event": {"event": "x", "timeout": "1d"}}
+    given = {"goal": {"event": "x"}, **nodes(a={**look, "next": "b"}, b=look, c=send())}
+    [problem] = said_of({**given, "nodes": {**given["nodes"], "b": {**look, "next": "c"}}})
+    assert problem.place == "goal.event"
+    assert "the goal, “Wait for x, at most 1 day” (a) and “Wait for x" in problem.message
+
+
+def test_a_footer_comes_by_itself_and_is_said_once() -> None:
+    bare = {"subject": "x", "text": "x"}
+    seen = Seen(**{**vars(SEEN), "templates": {"hello": bare, "bye": bare},
+                   "names": {"hello": "Hello there"}})  # fmt: skip
+    given = nodes(a=send("w"), w=wait("2d", "b"), b=send(template="bye"))
+    problems = Problems()
+    definition = read({**JOURNEY, **given}, Catalog(frozenset({"hello", "bye"})), problems)
+    assert definition is not None
+    lint(definition, problems, seen)
+    [problem] = problems
+    assert "“Send Hello there” and “Send bye”" in problem.message
+    assert problem.hint.startswith("Nothing to do")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ contact.company | default: 'you' }}",
+        "{% if contact.company %}at {{ contact.company }}{% endif %}",
+        "{% unless contact.company %}x{% else %}{{ contact.company | upcase }}{% endunless %}",
+        "{% case contact.company %}{% when 'a' %}x{% endcase %}",
+    ],
+)
+def test_a_variable_with_a_default_leaves_no_gap(source: str) -> None:
+    templates = {"hello": {"subject": "x", "text": source + "{{ unsubscribe_url }}"}}
+    assert warned({}, Seen(**{**vars(SEEN), "templates": templates})) == []
+
+
+def test_a_default_elsewhere_does_not_help_here() -> None:
+    text = "{{ contact.a | default: 'x' }} {{ contact.a }} {{ unsubscribe_url }}"
+    seen = Seen(**{**vars(SEEN), "templates": {"hello": {"subject": "x", "text": text}}})
+    [problem] = said_of({}, seen)
+    assert problem.hint == "Give it a default: {{ contact.a | default: '…' }}."
+
+
+def test_the_hint_for_an_odd_name_is_liquid() -> None:
+    text = '{{ contact["Company name"] }} {{ unsubscribe_url }}'
+    seen = Seen(**{**vars(SEEN), "templates": {"hello": {"subject": "x", "text": text}}})
+    [problem] = said_of({}, seen)
+    assert """{{ contact["Company name"] | default: '…' }}""" in problem.hint
+
+
+def test_a_date_nobody_has() -> None:
+    until = {"kind": "wait", "until_date": {"attribute": "renewal", "at": "09:00"}}
+    [(place, message)] = warned(nodes(a=until))
+    assert place == "nodes.a.until_date.attribute"
+    assert "Nobody has the date “renewal”" in message
+    [(place, message)] = warned({"entry": {"trigger": {"date": "renewal"}}})
+    assert (place, "nobody enters" in message) == ("entry.trigger.date", True)
+    known = {"attributes": frozenset({"renewal"})}
+    assert warned(nodes(a=until), Seen(**{**vars(SEEN), **known})) == []
+    never = {**known, "dateless": frozenset({"renewal"})}
+    [(_, message)] = warned(nodes(a=until), Seen(**{**vars(SEEN), **never}))
+    assert "never a date" in message
+
+
+def test_every_problem_has_a_hint_and_a_place() -> None:
+    problems = said_of(
+        {
+            "entry": {"trigger": {"event": "x", "key": "id"}, "reentry": "every_time",
+                      "filter": {"all": [{"attribute": "q", "op": "is_set"}, {"any": []}]}},
+            "goal": {"event": "bought"},
+            **nodes(
+                a=send("b"),
+                b={"kind": "split", "variants": {"p": 1, "q": 0}, "next": "c"},
+                c={"kind": "wait", "until_event": {"event": "y"}, "next": "d"},
+                d={"kind": "webhook", "url": "http://example.com", "next": "e"},
+                e={"kind": "wait", "until_date": {"attribute": "day"}, "next": "f"},
+                f=send(),
+            ),
+        },
+        Seen(**{**vars(SEEN), "address": "",
+                "templates": {"hello": {"subject": "{{ contact.z }}", "text": "{{ event.z }}"}}}),
+    )  # fmt: skip
+    assert len(problems) >= 10
+    for problem in problems:
+        assert problem.place, problem
+        assert problem.hint.endswith("."), problem
+
+
+def test_going_round_is_told_from_going_through() -> None:
+    """Whoever starts over each hour gets a mail each hour; once through is one."""
+    again = {"kind": "wait", "until_event": {"event": "bought", "timeout": "1h"}}
+    given = nodes(
+        a={**again, "next": {"event": "a", "timeout": "b"}},
+        b=send("c"),
+        c={"kind": "wait", "until_event": {"event": "bought", "timeout": "1d"},
+           "next": {"event": "a"}},
+    )  # fmt: skip
+    definition = read({**JOURNEY, **given}, CATALOG, Problems())
+    assert definition is not None
+    assert mails_a_day(definition) == (24, "b", 1, ("bought",))
+    [problem] = said_of(given)
+    assert "Who does “bought” goes round again; once round is 1 mail." in problem.message
+    straight = read({**JOURNEY, **nodes(a=send("b"), b=send())}, CATALOG, Problems())
+    assert straight is not None
+    assert mails_a_day(straight) == (2, "a", 2, ())
 
 
 # robustness and the database
@@ -318,10 +433,14 @@ def test_what_was_seen_comes_from_the_database(django_assert_num_queries: Any) -
     EventName.objects.create(
         name="bought", properties={"id": ["number"]}, first_seen_at=moment, last_seen_at=moment
     )
-    AttributeName.objects.create(name="plan", first_seen_at=moment, last_seen_at=moment)
+    AttributeName.objects.create(
+        name="plan", types=["text"], first_seen_at=moment, last_seen_at=moment
+    )
     Template.objects.create(slug="hello", name="Hello", subject="x", text="y")
     with django_assert_num_queries(4):
         seen = Seen.load(["hello"])
     assert seen.events["bought"] == {"id"}
     assert seen.attributes == {"plan"}
+    assert seen.dateless == {"plan"}
+    assert seen.names == {"hello": "Hello"}
     assert seen.templates["hello"]["text"] == "y"
