@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contacts.models import AttributeName, Contact, EventName, Segment
+from contacts.models import AttributeName, Contact, Event, EventName, Segment
 from messaging.models import Topic
 from tests.browser import condition_pages
 from tests.contacts.condition_cases import NOW, Chance
@@ -153,7 +153,8 @@ def test_events_with_count_period_and_where(page: Any) -> None:
     choose(page, page.get_by_label("Property of bought"), "total")
     page.get_by_label("Operator: total").select_option("is more than")
     page.get_by_label("total", exact=True).fill("50")
-    page.get_by_text("Bought where total is more than 50, at least 3 times").wait_for()
+    words = "Bought at least 3 times in the last 30 days where total is more than 50."
+    page.get_by_text(words).wait_for()
     assert value(page) == {
         "event": "bought",
         "count": {"op": "gte", "value": 3},
@@ -204,7 +205,7 @@ def test_the_words_for_a_journey_stand_only_in_a_journey(page: Any) -> None:
     choose(page, page.get_by_label("Property of bought"), "plan")
     page.get_by_label("Type of the value: plan").select_option("Starting event’s")
     choose(page, page.get_by_label("Property of the starting event: plan"), "order_id")
-    page.get_by_text("since the entry.").wait_for()
+    page.get_by_text("since the entry where plan is the starting event’s").wait_for()
     term = {"property": "plan", "op": "eq", "value": {"trigger": "order_id"}}
     assert value(page) == {
         "all": [
@@ -299,6 +300,131 @@ def test_the_server_asks_back_with_the_rows_kept(page: Any) -> None:
     assert value(page) == {"attribute": "plan", "op": "eq"}
 
 
+# --- moving, and going back -----------------------------------------------------------------------
+
+A, B, C, D = ({"attribute": name, "op": "is_set"} for name in "abcd")
+
+
+def press(page: Any, field: str, keys: str) -> None:
+    """Press keys where the row of an attribute has its operator."""
+    page.get_by_label(f"Operator: {field}", exact=True).focus()
+    page.keyboard.press(keys)
+
+
+def test_rows_move_by_buttons_into_groups_and_out(page: Any) -> None:
+    show(page, {"all": [A, {"any": [B, C]}, D]})
+    up, down = page.get_by_label("Move up: this row"), page.get_by_label("Move down: this row")
+    assert up.nth(0).is_disabled()
+    assert down.nth(3).is_disabled()
+    down.nth(0).click()
+    assert value(page) == {"all": [{"any": [A, B, C]}, D]}
+    assert page.locator(":focus").get_attribute("aria-label") == "Move down: this row"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert value(page) == {"all": [{"any": [B, C]}, A, D]}
+    up.nth(3).click()
+    assert value(page) == {"all": [{"any": [B, C]}, D, A]}
+    page.get_by_label("Move down: this group").click()
+    assert value(page) == {"all": [D, {"any": [B, C]}, A]}
+    page.get_by_label("Put into a group: this row").nth(0).click()
+    assert value(page) == {"all": [{"any": [D]}, {"any": [B, C]}, A]}
+    assert page.get_by_role("group", name="Condition 2.1", exact=True).count() == 1
+
+
+def test_rows_move_by_keyboard_and_an_empty_group_goes(page: Any) -> None:
+    show(page, {"any": [A, {"not": B}]})
+    press(page, "b", "Alt+Shift+ArrowDown")
+    assert value(page) == {"any": [A, B]}
+    assert page.locator(":focus").get_attribute("aria-label") == "Operator: b"
+    page.keyboard.press("Alt+Shift+ArrowUp")
+    assert value(page) == {"any": [B, A]}
+    page.keyboard.press("Alt+Shift+ArrowUp")
+    assert value(page) == {"any": [B, A]}
+    page.get_by_text("B is set, or a is set.").wait_for()
+
+
+def test_what_does_not_move_stays_as_it_was_written(page: Any) -> None:
+    odd = {"not": {"any": [{"attribute": "seats", "op": "eq", "value": 1.0}]}}
+    show(page, {"all": [A, B, odd, {"any": []}]})
+    press(page, "b", "Alt+Shift+ArrowUp")
+    assert text(page) == json.dumps({"all": [B, A, odd, {"any": []}]})
+
+
+def test_changes_are_undone_and_redone(page: Any) -> None:
+    show(page, {"all": [A, B]})
+    undo, redo = page.get_by_label("Undo"), page.get_by_label("Redo")
+    assert undo.is_disabled()
+    page.get_by_label("Remove this row").nth(0).click()
+    assert value(page) == {"all": [B]}
+    page.get_by_role("button", name="Condition", exact=True).click()
+    choose(page, page.get_by_label("What the row is about").nth(1), "plan")
+    page.get_by_label("plan", exact=True).fill("pro")
+    undo.click()
+    assert value(page)["all"][1] == {"attribute": "plan", "op": "eq"}
+    undo.click()
+    undo.click()
+    undo.click()
+    assert value(page) == {"all": [A, B]}
+    assert undo.is_disabled()
+    redo.click()
+    assert value(page) == {"all": [B]}
+    press(page, "b", "Control+z")
+    assert value(page) == {"all": [A, B]}
+    page.get_by_text("A is set, and b is set.").wait_for()
+    page.click("#save")
+    page.wait_for_selector("#saved", state="attached")
+    assert json.loads(condition_pages.saved[0]) == {"all": [A, B]}
+
+
+# --- suggestions ----------------------------------------------------------------------------------
+
+
+def test_known_values_are_suggested_and_any_other_can_be_written(page: Any) -> None:
+    for number in range(9):
+        plan = ("free", "pro", "team")[number % 3]
+        contact = Contact.objects.create(attributes={"plan": plan, "seats": number % 2})
+        Event.objects.create(contact=contact, name="bought", properties={"plan": "gold"})
+    term = {"property": "plan", "op": "eq", "value": "x"}
+    show(page, {"all": [
+        {"attribute": "plan", "op": "eq", "value": "x"},
+        {"attribute": "plan", "op": "in", "value": ["free"]},
+        {"attribute": "seats", "op": "eq", "value": 7},
+        {"event": "bought", "where": [term]},
+    ]})  # fmt: skip
+    rows = page.locator(".ce-part > .ce-row")
+    plan = rows.nth(0).get_by_label("plan", exact=True)
+    plan.fill("")
+    page.get_by_role("option", name="team").wait_for()
+    assert page.locator(".ce-list:popover-open .ce-option").all_inner_texts() == [
+        "free",
+        "pro",
+        "team",
+    ]
+    plan.press("ArrowDown")
+    plan.press("ArrowDown")
+    plan.press("Enter")
+    assert plan.input_value() == "pro"
+    plan.fill("professional")
+    plan.press("Enter")
+    assert plan.input_value() == "professional"
+    items = rows.nth(1).get_by_label("Add to the list: plan")
+    items.fill("t")
+    page.get_by_role("option", name="team").click()
+    assert not page.get_by_role("option", name="free").is_visible()
+    items.fill("gold")
+    items.press("Enter")
+    rows.nth(2).get_by_label("seats", exact=True).fill("")
+    page.get_by_role("option", name="1").click()
+    rows.nth(3).get_by_label("plan", exact=True).fill("g")
+    page.get_by_role("option", name="gold").click()
+    found = value(page)["all"]
+    assert found[0]["value"] == "professional"
+    assert found[1]["value"] == ["free", "team", "gold"]
+    assert found[2]["value"] == 1
+    assert found[3]["where"][0]["value"] == "gold"
+
+
 # --- losing nothing -------------------------------------------------------------------------------
 
 TOUCH = """
@@ -318,7 +444,7 @@ async (texts) => {
         const fields = place.querySelectorAll(".ce-rows :is(input, select, textarea)");
         const verbatim = place.querySelectorAll(".ce-row-verbatim").length;
         for (const field of fields) {
-            if (field.closest(".ce-combo")) continue;
+            if (field.closest(".ce-combo:not(.ce-suggesting)")) continue;
             field.dispatchEvent(new Event("input", {bubbles: true}));
             field.dispatchEvent(new Event("change", {bubbles: true}));
         }

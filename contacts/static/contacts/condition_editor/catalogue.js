@@ -72,6 +72,15 @@ export class Catalogue {
     );
   }
 
+  /** Values seen of `{attribute}` or of `{event, property}`: texts and numbers. */
+  async values(query) {
+    if (!this.endpoints.values || Object.values(query).some((each) => !each)) return [];
+    return once(`${this.endpoints.values}?${new URLSearchParams(query)}`).then(
+      (answer) => answer.values,
+      () => [],
+    );
+  }
+
   /** What a form may name: [slug, name] pairs. */
   choices(pick) {
     if (pick.choices) return pick.choices;

@@ -1,4 +1,4 @@
-// A text field with a list of suggestions, after the ARIA pattern "combobox with list autocomplete".
+// Text fields with a list of suggestions, after the ARIA pattern "combobox with list autocomplete".
 
 import { h, icon, newId } from "./dom.js";
 
@@ -11,24 +11,28 @@ const MOST = 200;
  * them. `free(text)`: options for a text that is none of them. `pick(option)`: one was chosen.
  */
 export function combobox({ text, label, placeholder, symbol, options, free = () => [], pick, ...properties }) {
+  const input = h("input", { class: "ce-input", type: "text", "aria-label": label, placeholder, value: text, ...properties });
+  const box = h("div", { class: "ce-combo" }, symbol ? icon(symbol) : null, input, icon("unfold_more"));
+  box.append(withList({ input, box, text, options, free, pick }));
+  input.addEventListener("focus", () => input.select());
+  return box;
+}
+
+/**
+ * Let a field that takes any text suggest some. `options()` promises them, `pick(option)`: one was
+ * chosen. Returns the list, which belongs beside the field in `box`.
+ */
+export function suggest({ input, box, options, pick }) {
+  const offered = async () => (await options()).map((value) => ({ section: "Values seen", label: String(value), value }));
+  return withList({ input, box, text: "", options: offered, free: () => [], pick, live: true });
+}
+
+/** Make a list for `input`. `live`: what is typed counts as it is, and the list only helps. */
+function withList({ input, box, text, options, free, pick, live = false }) {
   const id = newId("list");
   const list = h("div", { class: "ce-list", id, role: "listbox", "aria-label": "Suggestions", popover: "manual" });
-  const input = h("input", {
-    class: "ce-input",
-    type: "text",
-    role: "combobox",
-    autocomplete: "off",
-    autocapitalize: "off",
-    spellcheck: "false",
-    "aria-label": label,
-    "aria-autocomplete": "list",
-    "aria-expanded": "false",
-    "aria-controls": id,
-    placeholder,
-    value: text,
-    ...properties,
-  });
-  const box = h("div", { class: "ce-combo" }, symbol ? icon(symbol) : null, input, icon("unfold_more"), list);
+  const roles = { role: "combobox", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": id };
+  for (const [key, value] of Object.entries(roles)) input.setAttribute(key, value);
   const state = { shown: [], active: -1, typed: false, text, open: false };
 
   async function show() {
@@ -43,7 +47,9 @@ export function combobox({ text, label, placeholder, symbol, options, free = () 
     const written = state.typed ? input.value.trim() : "";
     const exact = found.some((option) => option.label === written || option.search === written);
     state.shown = [...found.slice(0, MOST), ...(written && !exact ? free(written) : [])];
-    state.active = state.typed && state.shown.length ? 0 : state.shown.findIndex((o) => o.label === state.text);
+    if (live && (!state.shown.length || (exact && found.length === 1))) return void close();
+    const first = state.typed && state.shown.length && !live;
+    state.active = first ? 0 : state.shown.findIndex((o) => o.label === (live ? input.value : state.text));
     draw(found.length - MOST);
   }
 
@@ -137,7 +143,7 @@ export function combobox({ text, label, placeholder, symbol, options, free = () 
 
   function leave() {
     close();
-    if (!state.typed) return;
+    if (!state.typed || live) return;
     const written = input.value.trim();
     const same = (option) => option.label === written || option.search === written;
     const option = written && (state.shown.find(same) ?? free(written)[0]);
@@ -152,11 +158,10 @@ export function combobox({ text, label, placeholder, symbol, options, free = () 
     Home: () => state.open && move(-state.active),
     End: () => state.open && move(state.shown.length - 1 - state.active),
     Escape: () => {
-      const was = state.open;
       close();
+      if (live) return;
       input.value = state.text;
       state.typed = false;
-      return was;
     },
     Enter: () => {
       if (state.open && state.shown[state.active]) choose(state.shown[state.active]);
@@ -175,16 +180,19 @@ export function combobox({ text, label, placeholder, symbol, options, free = () 
     const act = keys[event.key];
     if (!act || event.isComposing || event.altKey) return;
     if ((event.key === "Home" || event.key === "End") && !state.open) return;
+    // What takes any text keeps its own keys where the list has no use for them.
+    if (live && (state.open ? event.key === "Enter" && !state.shown[state.active] : !event.key.startsWith("Arrow"))) return;
+    if (live && (event.key === "Home" || event.key === "End")) return;
     event.preventDefault();
-    if (event.key === "Escape" && state.open) event.stopPropagation();
+    if (live || (event.key === "Escape" && state.open)) event.stopImmediatePropagation();
     act();
-  });
+  }, true);
   input.addEventListener("input", () => {
     state.typed = true;
     show();
   });
   input.addEventListener("click", () => !state.open && show());
-  input.addEventListener("focus", () => input.select());
+  input.addEventListener("focus", () => live && !input.value && show());
   input.addEventListener("blur", leave);
-  return box;
+  return list;
 }

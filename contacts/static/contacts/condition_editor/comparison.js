@@ -51,8 +51,8 @@ export function firstOperator(catalogue, kinds) {
   return (catalogue.operators.find(suits) ?? { name: "eq" }).name;
 }
 
-/** The operator and value fields of `map`. */
-export function comparison({ map, kinds, label, editor, mayTrigger }) {
+/** The operator and value fields of `map`; `known()` promises the values seen. */
+export function comparison({ map, kinds, label, editor, mayTrigger, known }) {
   const { catalogue } = editor;
   const op = map.get("op");
   const takes = catalogue.operator(op)?.takes;
@@ -76,7 +76,7 @@ export function comparison({ map, kinds, label, editor, mayTrigger }) {
   operator.value = op ?? "";
   const trigger = mayTrigger ? (context) => triggerField(context, editor) : null;
   const again = () => editor.redraw(map, "value");
-  const field = valueField({ map, takes, kinds, label, trigger, changed: editor.changed, redraw: again });
+  const field = valueField({ map, takes, kinds, label, trigger, known, changed: editor.changed, redraw: again });
   return [operator, field].flat().filter(Boolean);
 }
 

@@ -1,8 +1,10 @@
 // One editor: the tree of a condition, its rows, and what is known about it.
 
+import { moveByKey } from "./actions.js";
 import { Catalogue } from "./catalogue.js";
 import { h } from "./dom.js";
 import { group } from "./groups.js";
+import { History } from "./history.js";
 import { fromPlain, parse, plain, write } from "./json.js";
 import { isWhere, whereList } from "./rows.js";
 import { Summary } from "./summary.js";
@@ -18,6 +20,7 @@ export class Editor {
     this.catalogue = new Catalogue(options.endpoints, this.scope);
     this.text = options.text ?? (options.value === undefined || options.value === null ? "" : write(fromPlain(options.value)));
     this.fresh = new WeakSet();
+    this.history = new History();
     this.noted = [];
     this.seen = {};
     this.asJson = false;
@@ -31,18 +34,16 @@ export class Editor {
       // Enter in a field must not send the form around the editor.
       if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
     });
+    // Before the fields, which know some of these keys too.
+    this.frame.addEventListener("keydown", (event) => moveByKey(event, this), true);
+    this.frame.addEventListener("keydown", (event) => this.travelByKey(event));
     this.frame.addEventListener("focusout", (event) => this.left(event));
     element.append(this.frame);
     this.ready = this.start();
   }
 
   async start() {
-    try {
-      this.value = this.text.trim() ? parse(this.text) : undefined;
-      if (this.where && this.value !== undefined && !isWhere(this.value)) this.asJson = true;
-    } catch {
-      this.asJson = true;
-    }
+    this.read();
     try {
       await this.catalogue.load();
       await Promise.all([...events(this.value), this.options.event].filter(Boolean).map((name) => this.see(name)));
@@ -51,6 +52,16 @@ export class Editor {
     }
     this.draw();
     this.summary.refresh(0);
+  }
+
+  read() {
+    try {
+      this.value = this.text.trim() ? parse(this.text) : undefined;
+      if (this.where && this.value !== undefined && !isWhere(this.value)) this.asJson = true;
+    } catch {
+      this.value = undefined;
+      this.asJson = true;
+    }
   }
 
   // --- what rows ask -----------------------------------------------------------------------------
@@ -88,9 +99,32 @@ export class Editor {
   }
 
   store(text) {
+    if (text !== this.text) this.history.note(this.text);
     this.text = text;
+    this.summary.showHistory(this.history);
     this.options.onChange?.(this.plain(), text);
     this.summary.refresh();
+  }
+
+  /** Go back to what it was before, or "forth" again. */
+  travel(way) {
+    const text = this.history[way](this.text);
+    if (text === undefined) return;
+    this.text = text;
+    this.read();
+    this.options.onChange?.(this.plain(), text);
+    this.draw();
+    this.summary.showHistory(this.history);
+    this.summary.refresh(0);
+  }
+
+  /** In a field with text, the keys mean what was typed there. */
+  travelByKey(event) {
+    const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
+    if (!undo || event.target.matches("input:not([type=checkbox]), textarea")) return;
+    event.preventDefault();
+    this.travel(event.shiftKey ? "forth" : "back");
+    if (!this.frame.contains(document.activeElement)) focusOf(this.rows, "subject")?.focus();
   }
 
   /** The condition as plain JavaScript; undefined where there is none or it is not JSON. */
@@ -263,7 +297,7 @@ const NEXT = ['[data-part="value"]', "[data-pick]", '[data-part="count.op"]', '[
 function focusOf(element, part) {
   const own = (selector) => element.querySelector(selector);
   if (part === "next") return NEXT.map(own).find(Boolean);
-  return own(`[data-part="${part}"]`) ?? own('[data-part="subject"], [data-part="op"], select, input, button');
+  return own(`[data-part="${part}"]:not(:disabled)`) ?? own('[data-part="subject"], [data-part="op"], select, input, button');
 }
 
 /** The field that a place within a row means. */

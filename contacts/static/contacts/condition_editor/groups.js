@@ -1,5 +1,6 @@
 // Groups: all, any, none, or not all of what is in them.
 
+import { actions } from "./actions.js";
 import { button, h, icon, select } from "./dom.js";
 import { pickOf, row } from "./rows.js";
 
@@ -132,10 +133,7 @@ function headline(slot, mode, items, editor, root) {
       editor.redraw(slot.get(), "mode");
     },
   });
-  const ungroup = root
-    ? null
-    : button({ class: "ce-remove", "aria-label": "Remove this group", title: "Remove this group", onclick: () => slot.remove() }, icon("close"));
-  return h("div", { class: "ce-head" }, h("span", { class: "ce-word" }, root ? "Contacts who match" : "Match"), choice, ungroup);
+  return h("div", { class: "ce-head" }, h("span", { class: "ce-word" }, root ? "Contacts who match" : "Match"), choice, root ? null : actions(slot, editor, "group"));
 }
 
 function part(slot, editor, joint) {

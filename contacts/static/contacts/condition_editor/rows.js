@@ -1,6 +1,7 @@
 // One row for each leaf of a condition: an attribute, an event, a thing picked from a list, and
 // whatever is none of them, which is kept as it stands.
 
+import { actions } from "./actions.js";
 import { combobox } from "./combobox.js";
 import { comparison, firstOperator } from "./comparison.js";
 import { button, h, icon, select } from "./dom.js";
@@ -62,14 +63,10 @@ export function row(slot, editor) {
     "div",
     { class: `ce-row ce-row-${kind}`, role: "group" },
     h("div", { class: "ce-main" }, line, kind === "event" ? whereRows(node, editor, () => slot.place()) : null),
-    removeButton(slot, editor),
+    actions(slot, editor, "row"),
   );
   editor.note(element, slot, node);
   return element;
-}
-
-function removeButton(slot, editor) {
-  return button({ class: "ce-remove", "aria-label": "Remove this row", title: "Remove this row", onclick: () => slot.remove() }, icon("close"));
 }
 
 // --- what it is about -------------------------------------------------------------------------------
@@ -148,7 +145,7 @@ function become(slot, value, editor) {
 function attributeFields(node, editor) {
   const name = node.get("attribute");
   const kinds = kindsOf(editor.catalogue.attributesByName?.get(name));
-  return comparison({ map: node, kinds, label: editor.catalogue.attributeLabel(name), editor, mayTrigger: false });
+  return comparison({ map: node, kinds, label: editor.catalogue.attributeLabel(name), editor, mayTrigger: false, known: () => editor.catalogue.values({ attribute: name }) });
 }
 
 // --- event ------------------------------------------------------------------------------------------
@@ -315,11 +312,19 @@ function termRow({ term, index, event, editor, place, remove }) {
       editor.redraw(term, "next");
     },
   });
+  const compared = comparison({
+    map: term,
+    kinds,
+    label: name || "property",
+    editor,
+    mayTrigger: Boolean(editor.scope.trigger) || editor.usesTrigger(term),
+    known: () => editor.catalogue.values({ event, property: name }),
+  });
   const element = h(
     "div",
     { class: "ce-row ce-term", role: "group" },
     h("span", { class: "ce-word" }, index ? "and" : "where"),
-    h("div", { class: "ce-main" }, h("div", { class: "ce-line" }, property, comparison({ map: term, kinds, label: name || "property", editor, mayTrigger: Boolean(editor.scope.trigger) || editor.usesTrigger(term) }))),
+    h("div", { class: "ce-main" }, h("div", { class: "ce-line" }, property, compared)),
     button({ class: "ce-remove", "aria-label": `Remove: ${name || "this property"}`, title: "Remove", onclick: remove }, icon("close")),
   );
   editor.note(element, { place }, term);

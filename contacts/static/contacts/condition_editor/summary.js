@@ -14,12 +14,30 @@ export class Summary {
     this.count = h("p", { class: "ce-count" });
     this.problems = h("div", { class: "ce-problems" });
     this.toggle = button({ class: "ce-toggle", onclick: () => editor.toggle() }, icon("code"), "Edit as JSON");
+    this.undo = this.traveller("back", "Undo", "undo");
+    this.redo = this.traveller("forth", "Redo", "redo");
+    const tools = h("div", { class: "ce-tools" }, this.toggle, h("span", { class: "ce-actions" }, this.undo, this.redo));
     const live = h("div", { class: "ce-live", role: "status" }, this.words, this.count);
-    this.element = h("div", { class: "ce-summary" }, h("p", { class: "ce-title" }, "In words"), live, this.problems, this.toggle);
+    this.element = h("div", { class: "ce-summary" }, h("p", { class: "ce-title" }, "In words"), live, this.problems, tools);
   }
 
   showToggle(asJson) {
     this.toggle.replaceChildren(icon(asJson ? "list" : "code"), asJson ? "Edit in rows" : "Edit as JSON");
+  }
+
+  traveller(way, label, symbol) {
+    const act = () => {
+      this.editor.travel(way);
+      // A button that cannot be pressed any more loses the focus.
+      if (document.activeElement === document.body) (this.undo.disabled ? this.redo : this.undo).focus();
+    };
+    return button({ class: "ce-action", "aria-label": label, title: label, disabled: true, onclick: act }, icon(symbol));
+  }
+
+  /** Whether there is anything to go back to, or forth. */
+  showHistory({ past, future }) {
+    this.undo.disabled = !past.length;
+    this.redo.disabled = !future.length;
   }
 
   /** Ask again, after a pause in which nothing changes. */

@@ -3,6 +3,7 @@
 // A value that a field cannot show as it is (a text with line breaks, an object) is shown as JSON,
 // so whatever stands in a condition can be seen and stays as it is until somebody changes it.
 
+import { suggest } from "./combobox.js";
 import { button, h, icon, select } from "./dom.js";
 import { Num, isNumber, parse, write } from "./json.js";
 
@@ -46,15 +47,16 @@ export function kindOf(value, kinds, mayTrigger) {
 
 /**
  * The field for `map`'s "value". `kinds`: what the name was seen to hold. `trigger`: makes the field
- * for a property of the starting event, or null where there is none.
+ * for a property of the starting event, or null where there is none. `known()` promises the values
+ * seen, to suggest them.
  */
-export function valueField({ map, takes, kinds, label, trigger, changed, redraw }) {
+export function valueField({ map, takes, kinds, label, trigger, known, changed, redraw }) {
   const set = (value) => {
     if (value === undefined) map.delete("value");
     else map.set("value", value);
     changed();
   };
-  const context = { map, value: map.get("value"), set, kinds, label, changed, redraw };
+  const context = { map, value: map.get("value"), set, kinds, label, known, changed, redraw };
   if (takes === "nothing") return null;
   if (takes === undefined) return jsonField(context);
   const current = map.has("value") ? kindOf(context.value, kinds, Boolean(trigger)) : null;
@@ -124,8 +126,8 @@ function converted(value, kind) {
   return typeof empty === "function" ? empty() : empty;
 }
 
-function textField({ value, set, label }) {
-  return h("input", {
+function textField({ value, set, label, known }) {
+  const input = h("input", {
     class: "ce-input ce-value",
     type: "text",
     value: value ?? "",
@@ -135,9 +137,20 @@ function textField({ value, set, label }) {
     // Who empties the field wants no value; an empty text that stood there already may stay.
     oninput: (event) => set(event.target.value || (value === "" ? "" : undefined)),
   });
+  return suggesting(input, known, "string", set);
 }
 
-function numberField({ value, set, label }) {
+/** The field with the known values of a type below it. */
+function suggesting(input, known, type, set) {
+  if (!known) return input;
+  const box = h("span", { class: "ce-combo ce-suggesting" }, input);
+  const options = async () => (await known()).filter((each) => typeof each === type);
+  const pick = ({ value }) => set(type === "number" ? new Num(String(value)) : value);
+  box.append(suggest({ input, box, options, pick }));
+  return box;
+}
+
+function numberField({ value, set, label, known }) {
   const input = h("input", {
     class: "ce-input ce-value ce-number",
     type: "text",
@@ -154,7 +167,7 @@ function numberField({ value, set, label }) {
     },
     onchange: () => input.reportValidity(),
   });
-  return input;
+  return suggesting(input, known, "number", set);
 }
 
 function yesNoField({ value, set, label }) {
@@ -290,7 +303,7 @@ function timeField({ value, set, label }) {
 }
 
 /** A list: each item can be removed, and what is typed is added. */
-function listField({ value, set, kinds, label }) {
+function listField({ value, set, kinds, label, known }) {
   const items = value ?? [];
   const numbers = items.length ? items.every((item) => item instanceof Num) : kinds.length === 1 && kinds[0] === "number";
   const mixed = kinds.length !== 1;
@@ -319,6 +332,12 @@ function listField({ value, set, kinds, label }) {
     },
     oninput: () => input.setCustomValidity(""),
   });
+  const texts = (items) => items.map((item) => (item instanceof Num ? item.text : item));
+  const fresh = async () => {
+    const type = state.numbers ? "number" : "string";
+    return (await known()).filter((each) => typeof each === type && !texts(items).includes(state.numbers ? String(each) : each));
+  };
+  const list = known ? suggest({ input, box: chips, options: fresh, pick: (option) => (add(option.label), input.focus()) }) : null;
   function add(text) {
     const written = text.trim();
     if (!written) return;
@@ -340,7 +359,7 @@ function listField({ value, set, kinds, label }) {
   }
   function draw() {
     input.placeholder = items.length ? "Add another" : "Add a value, then Enter";
-    chips.replaceChildren(...items.map((item, index) => chip(item, () => remove(index))), input);
+    chips.replaceChildren(...items.map((item, index) => chip(item, () => remove(index))), input, ...(list ? [list] : []));
   }
   draw();
   const kind = select({
