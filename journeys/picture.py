@@ -351,7 +351,7 @@ def _trigger(trigger: Any, names: Names) -> str:
     if trigger.get("manual") is True:
         return "When somebody enters people by hand"
     if isinstance(trigger.get("segment"), str) and trigger["segment"]:
-        return f"When a person joins the segment {names.of('segments', trigger['segment'])}"
+        return f"When a person joins the segment “{names.of('segments', trigger['segment'])}”"
     place = _place()
     if trigger.get("event"):
         match = EventSetting(extra=("key",)).read(trigger, place)

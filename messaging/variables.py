@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from typing import Any
 
 from contacts.conditions import OWN_FIELDS
 from contacts.models import AttributeName, EventName
@@ -69,10 +70,20 @@ def with_default(name: str) -> str:
     return f"Give it a default: {{{{ {written} | default: '…' }}}}." if written else ""
 
 
-def unknown(fields: Mapping[str, str]) -> list[Problem]:
-    """What a template's fields read of people or events that nobody has so far; two queries."""
-    attributes = CONTACT_FIELDS | set(AttributeName.objects.values_list("name", flat=True))
-    properties = {"name"}.union(*EventName.objects.values_list("properties", flat=True))
+def unknown(
+    fields: Mapping[str, str],
+    contact: Mapping[str, Any] | None = None,
+    event: Mapping[str, Any] | None = None,
+) -> list[Problem]:
+    """What a template's fields read of people or events that nobody has so far; two queries.
+
+    ``contact`` and ``event``: attributes and properties of the sample that is looked at.
+    """
+    listed = AttributeName.objects.values_list("name", flat=True)
+    attributes = CONTACT_FIELDS | {*listed, *(contact or ())}
+    properties = {"name", *(event or ())}.union(
+        *EventName.objects.values_list("properties", flat=True)
+    )
     found = []
     for place in ("subject", *SOURCES):
         for name in sorted(bare(fields.get(place) or "")):

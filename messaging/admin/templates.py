@@ -10,7 +10,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.timesince import timesince
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.admin import ModelAdmin
@@ -20,10 +20,12 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from contacts.clock import now
 from contacts.models import AttributeName, Contact, EventName
 from messaging import outcomes, samples
+from messaging import variables as names
 from messaging.admin import frames
 from messaging.models import Message, Template
 
 TEST = "messaging.send_test_template"
+NO_ADDRESS = "Your account has no e-mail address yet, so there is nowhere to send a test to."
 FORMATS = [
     ("markdown", "Markdown"),
     ("mjml", "MJML"),
@@ -185,6 +187,7 @@ class TemplateAdmin(ModelAdmin):
                 "variables": variables(),
                 "may_test": self.has_test_permission(request),
                 "test_address": getattr(request.user, "email", ""),
+                "own_account": _own_account(request),
                 **(extra_context or {}),
             },
         )
@@ -215,14 +218,9 @@ class TemplateAdmin(ModelAdmin):
         """Whoever may send test mails to themselves."""
         return bool(request.user.has_perm(TEST))
 
-    def _sample(self, request: HttpRequest) -> samples.Preview:
-        """The template as it stands in the form, filled in."""
-        if request.method != "POST" or not self.has_view_permission(request):
-            raise PermissionDenied
-        form = SampleForm(request.POST)
-        contact = form.cleaned_data.get("sample") if form.is_valid() else None
-        if contact and not request.user.has_perm("contacts.view_contact"):
-            raise PermissionDenied
+    @staticmethod
+    def _written(request: HttpRequest) -> dict[str, str]:
+        """What stands in the form, without what is written in the formats not chosen."""
         written = {
             name: request.POST.get(name, "").replace("\r\n", "\n")
             for name in ("subject", "markdown", "mjml", "html", "text")
@@ -231,21 +229,41 @@ class TemplateAdmin(ModelAdmin):
         for name in ("markdown", "mjml", "html"):
             if chosen and name != chosen:
                 written[name] = ""
+        return written
+
+    def _sample(self, request: HttpRequest) -> samples.Preview:
+        """The template as it stands in the form, filled in."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        form = SampleForm(request.POST)
+        contact = form.cleaned_data.get("sample") if form.is_valid() else None
+        if contact and not request.user.has_perm("contacts.view_contact"):
+            raise PermissionDenied
+        template = Template(**self._written(request))
         transactional = bool(request.POST.get("transactional"))
-        return samples.preview(Template(**written), contact, transactional=transactional, now=now())
+        return samples.preview(template, contact, transactional=transactional, now=now())
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """Subject, text and problems, as JSON."""
         found = self._sample(request)
         rendered = found.rendered
+        problems = [
+            *found.problems,
+            *names.unknown(
+                self._written(request),
+                found.contact.attributes if found.contact else None,
+                found.event.properties if found.event else None,
+            ),
+        ]
         return JsonResponse(
             {
                 "subject": rendered.subject if rendered else "",
                 "text": rendered.text if rendered else "",
                 "html": bool(rendered and rendered.html),
+                "dark": bool(rendered and "prefers-color-scheme" in rendered.html),
                 "problems": [
                     {"place": p.place, "message": f"{p.message} {p.hint}".strip(), "level": p.level}
-                    for p in found.problems
+                    for p in problems
                 ],
                 "shown_for": _shown_for(found),
             }
@@ -264,7 +282,7 @@ class TemplateAdmin(ModelAdmin):
         found = self._sample(request)
         address = getattr(request.user, "email", "")
         if not address:
-            return _said("Your account has no e-mail address.", status=400)
+            return _said(NO_ADDRESS, status=400)
         if found.rendered is None:
             return _said("It can't be sent before its problems are solved.", status=400)
         try:
@@ -279,6 +297,13 @@ def _said(words: str, status: int = 200) -> JsonResponse:
     return JsonResponse({"message": words}, status=status)
 
 
+def _own_account(request: HttpRequest) -> str:
+    """The page on which whoever asks can give their account an address; empty if they may not."""
+    if not request.user.has_perm("auth.change_user"):
+        return ""
+    return reverse("admin:auth_user_change", args=[request.user.pk])
+
+
 def _shown_for(found: samples.Preview) -> str:
     """For whom, and with which event, in words."""
     if found.rendered is None:
@@ -289,8 +314,11 @@ def _shown_for(found: samples.Preview) -> str:
     return f"Shown for {who}, with the event {found.event.name}."
 
 
-def variables() -> list[tuple[str, list[str]]]:
-    """The variables to choose from, in groups: people's attributes, and events' properties."""
+def variables() -> list[tuple[str, list[tuple[str, str]]]]:
+    """The variables to choose from, in groups: what each is called, and how Liquid writes it.
+
+    People's attributes and events' properties; what Liquid can't write is left out.
+    """
     attributes = AttributeName.objects.order_by("-last_seen_at").values_list("name", flat=True)
     events = EventName.objects.exclude(name__startswith="message_").order_by("-last_seen_at")
     properties = {
@@ -298,8 +326,12 @@ def variables() -> list[tuple[str, list[str]]]:
         for _, seen in events.values_list("name", "properties")[:50]
         for name in seen
     }
-    return [
+    groups = [
         ("Always", ALWAYS),
         ("Attributes", sorted(f"contact.{name}" for name in attributes[:100])),
         ("Event that started the journey", sorted(properties)[:100]),
+    ]
+    return [
+        (group, [(name, written) for name in offered if (written := names.path(name))])
+        for group, offered in groups
     ]

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contacts.models import Event, Fact
+from contacts.models import AttributeName, Event, Fact
 from messaging import samples, subscriptions, wording
 from messaging.models import Channel, Installation, Message, Suppression, Template, Topic
 from tests.messaging.conftest import NOW, make_contact, make_template, make_topic, queue
@@ -225,6 +225,40 @@ class TestTemplates:
         assert "&lt;b&gt;Ann&lt;/b&gt; owes 5" in frame.content.decode()
         assert frame["Content-Security-Policy"].startswith("sandbox;")
         assert not Message.objects.exists()
+
+    def test_a_variable_nobody_has_is_said_while_one_writes(self, admin_client: Client) -> None:
+        form = self.FORM | {"markdown": "{{ contact.nick }}", "html": "{{ contact.other }}"}
+        [problem] = admin_client.post(url("template_preview"), form).json()["problems"]
+        assert (problem["place"], problem["level"]) == ("markdown", "warning")
+        assert "Nobody has “nick” so far" in problem["message"]
+        assert "{{ contact.nick | default: '…' }}" in problem["message"]
+
+    def test_names_of_attributes_are_offered_as_liquid_writes_them(
+        self, admin_client: Client
+    ) -> None:
+        seen = {"first_seen_at": NOW, "last_seen_at": NOW}
+        AttributeName.objects.create(name="First name", **seen)
+        AttributeName.objects.create(name="a}}b", **seen)
+        page = admin_client.get(url("template_add"))
+        offered = dict(page.context["variables"])["Attributes"]
+        assert offered == [("contact.First name", 'contact["First name"]')]
+        written = '<option value="contact[&quot;First name&quot;]">contact.First name</option>'
+        assert written in page.content.decode()
+
+    def test_an_account_without_an_address_is_told_what_to_do(self, admin_client: Client) -> None:
+        assert "data-send-test" in admin_client.get(url("template_add")).content.decode()
+        User.objects.update(email="")
+        page = admin_client.get(url("template_add")).content.decode()
+        own = reverse("admin:auth_user_change", args=[User.objects.get().pk])
+        assert "your account needs an e-mail address" in page
+        assert own in page
+        assert "data-send-test" not in page
+
+    def test_dark_colours_of_its_own_are_known(self, admin_client: Client) -> None:
+        form = self.FORM | {"markdown": "x"}
+        assert admin_client.post(url("template_preview"), form).json()["dark"] is True
+        form = self.FORM | {"written_in": "html", "html": "<p>x</p>"}
+        assert admin_client.post(url("template_preview"), form).json()["dark"] is False
 
     def test_with_nobody_there_yet(self, admin_client: Client) -> None:
         form = self.FORM | {"markdown": "Hi {{ contact.first_name }}"}

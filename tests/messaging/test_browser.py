@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contacts.models import AttributeName
 from messaging.models import Template
 from tests.messaging.conftest import make_contact, make_template
 
@@ -42,6 +43,32 @@ def test_a_marketer_writes_a_mail_and_sees_it(signed_in_page: Any) -> None:
     page.wait_for_url("**/admin/messaging/template/")
     template = Template.objects.get()
     assert (template.slug, template.text) == ("spring-news", "Just text for {{ contact.email }}")
+
+
+def test_an_odd_name_is_inserted_as_liquid_and_comes_out(signed_in_page: Any) -> None:
+    contact = make_contact(attributes={"First name": "Zoë"})
+    AttributeName.objects.create(
+        name="First name", first_seen_at=contact.created_at, last_seen_at=contact.created_at
+    )
+    page = signed_in_page
+    page.goto(f"{page.site}/admin/messaging/template/add/")
+    page.fill("#id_subject", "Dear ")
+    page.focus("#id_subject")
+    page.keyboard.press("End")
+    page.select_option(".m-insert select", label="contact.First name")
+    assert page.input_value("#id_subject") == 'Dear {{ contact["First name"] }}'
+    page.fill("#id_markdown", "Hello {{ contact.nick }}")
+    page.wait_for_function("document.querySelector('[data-subject]').textContent === 'Dear Zoë'")
+    page.get_by_text("Nobody has “nick” so far").wait_for()
+
+    # Dark, as the mail's own colours say.
+    page.click("[data-dark]")
+    stage = page.locator(".m-stage")
+    assert stage.get_attribute("data-scheme") == "dark"
+    frame = page.locator(".m-stage iframe").last
+    assert frame.evaluate("frame => getComputedStyle(frame).colorScheme") == "dark"
+    page.click("[data-dark]")
+    assert stage.get_attribute("data-scheme") == "light"
 
 
 def test_a_mail_that_is_looked_at_runs_no_script(signed_in_page: Any) -> None:

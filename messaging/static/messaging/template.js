@@ -107,6 +107,22 @@ document.addEventListener("DOMContentLoaded", () => {
     );
   };
 
+  // A frame takes light or dark from its element. A mail without dark colours is turned round, as
+  // mail programs do.
+
+  let ownDark = false;
+  const darkButton = part("dark");
+  const showDark = () => {
+    const dark = darkButton.getAttribute("aria-pressed") === "true";
+    part("stage").dataset.scheme = dark ? (ownDark ? "dark" : "inverted") : "light";
+    part("dark-note").hidden = !dark || ownDark;
+  };
+  darkButton.addEventListener("click", () => {
+    const pressed = darkButton.getAttribute("aria-pressed") === "true";
+    darkButton.setAttribute("aria-pressed", String(!pressed));
+    showDark();
+  });
+
   let asked = 0;
   const show = async () => {
     const number = ++asked;
@@ -126,6 +142,8 @@ document.addEventListener("DOMContentLoaded", () => {
     part("text").textContent = found.text;
     part("shown-for").textContent = found.shown_for;
     preview.querySelector("#tab-html").disabled = !found.html;
+    ownDark = found.dark;
+    showDark();
     if (found.html) showFrame();
     else preview.querySelector("#tab-text").click();
   };
