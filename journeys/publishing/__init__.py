@@ -18,10 +18,19 @@ from journeys.publishing.drafts import (
     save_draft,
 )
 from journeys.publishing.ending import archive
+from journeys.publishing.foreseeing import nearest, over_by_then
+from journeys.publishing.history import entries
 from journeys.publishing.pausing import Inside, Overdue, inside, overdue, pause, resume
-from journeys.publishing.relocating import Move, Standing, may_take_back, standing, take_back
+from journeys.publishing.relocating import (
+    Move,
+    Standing,
+    last_move,
+    may_take_back,
+    standing,
+    take_back,
+)
 from journeys.publishing.retrying import TurnedAway, turned_away
-from journeys.publishing.versions import publish
+from journeys.publishing.versions import move, publish
 
 __all__ = [
     "Inside",
@@ -36,9 +45,14 @@ __all__ = [
     "discard",
     "due_since",
     "duplicate",
+    "entries",
     "examine",
     "inside",
+    "last_move",
     "may_take_back",
+    "move",
+    "nearest",
+    "over_by_then",
     "overdue",
     "pause",
     "problems",

@@ -58,7 +58,7 @@ def note_draft(
     last, earlier = _last_drafts(journey, before)
     if said == CHANGED and earlier is not None and _goes_on(last, by, at, newest(journey)):
         changes = told_draft(earlier.draft, journey.draft) or "And back again."
-        LogEntry.objects.filter(pk=last.entry_id).update(
+        LogEntry.objects.filter(pk__in=[last.entry_id]).update(
             change_message=f"{said}\n{changes}", action_time=at
         )
         last.draft, last.saved_at = journey.draft, at

@@ -298,6 +298,13 @@ def may_take_back(relocation: Relocation, now: datetime) -> bool:
     return relocation.taken_back_at is None and now - relocation.made_at <= TAKE_BACK
 
 
+def last_move(journey: Journey, now: datetime, within: timedelta = TAKE_BACK) -> Relocation | None:
+    """The last move of people, where it is not older than ``within`` and can be taken back."""
+    moves = Relocation.objects.filter(journey=journey, made_at__gte=now - within)
+    last = moves.select_related("version").order_by("-made_at").first()
+    return last if last is not None and may_take_back(last, now) else None
+
+
 def take_back(relocation: Relocation, *, by: By = None, at: datetime) -> bool:
     """Put back whom the move has moved and who has not gone on since; False if it is too late."""
     from journeys.publishing import carrying

@@ -35,6 +35,11 @@ class TurnedAway:
     times: int
     named: tuple[Contact, ...]
 
+    @property
+    def more(self) -> int:
+        """How many are not named."""
+        return self.people - len(self.named)
+
 
 def turned_away(journey: Journey) -> TurnedAway:
     """Whom the pause that goes on has kept out; two statements."""

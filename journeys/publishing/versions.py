@@ -70,6 +70,28 @@ def publish(
     return version
 
 
+def move(
+    journey: Journey, moves: Mapping[str, Move], *, by: By = None, at: datetime
+) -> Relocation | None:
+    """Move people who are in older versions to what is live already; None where nobody is to move.
+
+    ``moves`` as in `publish`. Raises Invalid where nothing is live.
+    """
+    version = Journey.objects.select_related("live_version").get(pk=journey.pk).live_version
+    if version is None:
+        raise Invalid([Problem("", "The journey was never published.")])
+    chosen = {key: one.stored() for key, one in moves.items() if one.moves}
+    if not chosen:
+        return None
+    with transaction.atomic():
+        made = Relocation.objects.create(
+            journey_id=journey.pk, version=version, choices=chosen, made_at=at, made_by=by
+        )
+        note(journey, by, at, f"Moved people to version {version.number}.")
+    carrying.begin(journey, at)
+    return made
+
+
 def _publish(journey: Journey, by: By, at: datetime, revision: int | None, comment: str) -> Version:
     current = Journey.objects.select_for_update().get(pk=journey.pk)
     if revision is not None and current.draft_revision != revision:

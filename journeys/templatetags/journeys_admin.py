@@ -35,3 +35,9 @@ def item(mapping: Any, key: Any) -> Any:
 def percent(part: float | None) -> str:
     """A share from 0 to 1 as ``12 %``."""
     return "–" if part is None else f"{100 * part:.0f} %"
+
+
+@register.filter
+def thousands(count: int) -> str:
+    """``1,204``."""
+    return f"{count:,}"

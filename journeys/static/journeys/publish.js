@@ -1,31 +1,50 @@
-/* The sum of what becomes of the people who are on the way, while one chooses. */
+/* Before publishing: the picture opens at the first change, and what becomes of the people who are on
+   the way is summed up while one chooses. */
 
 const selects = [...document.querySelectorAll("select[data-people]")];
+const radios = [...document.querySelectorAll('[name="all"]')];
 const sum = document.querySelector("[data-sum]");
-const people = (count) => `${count} ${count === 1 ? "person" : "people"}`;
+const each = document.querySelector("[data-each]");
+const people = (count) => `${count.toLocaleString("en")} ${count === 1 ? "person" : "people"}`;
+const chosen = () => radios.find((radio) => radio.checked)?.value;
 
 function show() {
   if (!sum) return;
+  each.hidden = chosen() !== "each";
   const counts = { finish: 0, moved: 0, exit: 0 };
   for (const select of selects) {
     const what = ["finish", "exit"].includes(select.value) ? select.value : "moved";
     counts[what] += Number(select.dataset.people);
   }
+  const say = (count, one, many) => count && `${people(count)} ${count === 1 ? one : many}`;
   const parts = [
-    counts.moved && `${people(counts.moved)} move to the new version`,
-    counts.finish && `${people(counts.finish)} finish on the old one`,
-    counts.exit && `${people(counts.exit)} leave the journey`,
+    say(counts.moved, "moves to the new version", "move to the new version"),
+    say(counts.finish, "finishes on the old one", "finish on the old one"),
+    say(counts.exit, "leaves the journey", "leave the journey"),
   ].filter(Boolean);
   sum.textContent = parts.length ? `${parts.join(", ")}.` : "";
 }
 
-for (const select of selects) select.addEventListener("change", show);
-for (const button of document.querySelectorAll("[data-all]")) {
-  button.addEventListener("click", () => {
-    for (const select of selects) {
-      if ([...select.options].some((option) => option.value === button.dataset.all)) select.value = button.dataset.all;
-    }
-    show();
-  });
+function choose() {
+  for (const select of selects) {
+    if (chosen() === "finish") select.value = "finish";
+    if (chosen() === "everybody") select.value = select.dataset.move;
+  }
+  show();
 }
-show();
+
+/** Bring the first card that is other into the middle of the picture. */
+function openAtFirstChange() {
+  const still = document.querySelector(".jb-still");
+  const marked = still?.querySelector(".jb-added, .jb-changed, .jb-removed");
+  const shown = marked ?? still?.querySelector(".jb-card");
+  if (!shown) return;
+  const [room, card] = [still.getBoundingClientRect(), shown.getBoundingClientRect()];
+  still.scrollLeft += card.left + card.width / 2 - room.left - room.width / 2;
+  if (marked) still.scrollTop += card.top + card.height / 2 - room.top - room.height / 2;
+}
+
+for (const select of selects) select.addEventListener("change", show);
+for (const radio of radios) radio.addEventListener("change", choose);
+choose();
+openAtFirstChange();

@@ -1,0 +1,74 @@
+"""What moving people to a draft would do, before anybody moves: figures and suggestions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+
+from contacts.values import parse_duration
+from journeys.models import Enrollment, Journey
+from journeys.publishing.relocating import Standing
+
+
+def nearest(node: str, old: Any, draft: Any) -> str | None:
+    """Where those who stand at ``node`` of ``old`` go on by themselves in the draft: at the same
+    node, else at the first that follows it and is still there; None where none is.
+    """
+    kept, before = _nodes(draft), _nodes(old)
+    looked_at: set[str] = set()
+    next_ones = [node]
+    while next_ones:
+        found = next((key for key in next_ones if key in kept), None)
+        if found is not None:
+            return found
+        looked_at.update(next_ones)
+        after = [target for key in next_ones for target in _targets(before.get(key))]
+        next_ones = [key for key in dict.fromkeys(after) if key not in looked_at]
+    return None
+
+
+def _nodes(data: Any) -> Mapping[str, Any]:
+    nodes = data.get("nodes") if isinstance(data, dict) else None
+    return nodes if isinstance(nodes, dict) else {}
+
+
+def _targets(node: Any) -> list[str]:
+    follows = node.get("next") if isinstance(node, dict) else None
+    targets = follows.values() if isinstance(follows, dict) else [follows]
+    return [target for target in targets if isinstance(target, str)]
+
+
+def over_by_then(journey: Journey, standing: Collection[Standing], at: datetime) -> dict[str, int]:
+    """How many of those who stand at a changed wait would go on at once if they were moved, since
+    the wait is over by its new length (V1): by node, one statement at most.
+    """
+    nodes = _nodes(journey.draft)
+    spans = {
+        one.node: span
+        for one in standing
+        if one.state == "changed" and (span := _span(nodes[one.node])) is not None
+    }
+    if not spans:
+        return {}
+    rows = Enrollment.objects.filter(journey=journey, status__in=[*Enrollment.OPEN])
+    counts = {
+        f"at_{number}": Count("pk", filter=Q(node__key=key, arrived_at__lte=at - span))
+        for number, (key, span) in enumerate(spans.items())
+    }
+    found = rows.aggregate(**counts)
+    return {key: found[f"at_{number}"] for number, key in enumerate(spans)}
+
+
+def _span(node: Any) -> timedelta | None:
+    """How long the node waits at most, where that is a span from the arrival on."""
+    if not isinstance(node, dict) or node.get("kind") != "wait":
+        return None
+    until = node.get("until_event")
+    written = until.get("timeout") if isinstance(until, dict) else node.get("for")
+    try:
+        return parse_duration(written) if isinstance(written, str) else None
+    except ValueError:
+        return None

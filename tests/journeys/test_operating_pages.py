@@ -1,0 +1,319 @@
+"""The pages beside the map: publishing, pausing and resuming, the history and the ways back."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from contacts import ingest
+from contacts.items import Track
+from journeys import plans, publishing, work
+from journeys.admin.publication import Stand, moves
+from journeys.models import Enrollment, Journey, Refusal, SavedDraft
+from journeys.publishing import Move
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+JOURNEY: dict[str, Any] = {
+    "journey": "calm",
+    "name": "Calm",
+    "entry": {"trigger": {"event": "go"}},
+    "start": "rest",
+    "nodes": {
+        "rest": {"kind": "wait", "for": "7d", "next": "later"},
+        "later": {"kind": "wait", "for": "1d", "next": "done"},
+        "done": {"kind": "exit"},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans.forget()
+    for room in ("builder", "publication", "pausing", "history"):
+        monkeypatch.setattr(f"journeys.admin.{room}.now", lambda: NOW + DAY)
+
+
+@pytest.fixture
+def admin(admin_client: Client) -> Client:
+    return admin_client
+
+
+@pytest.fixture
+def journey() -> Journey:
+    made = publishing.create(copy.deepcopy(JOURNEY), at=NOW)
+    publishing.publish(made, at=NOW)
+    return made
+
+
+def enroll(*ids: str, at: datetime = NOW) -> None:
+    ingest.record([Track("go", external_id=one) for one in ids], received_at=at)
+    work.work(at)
+
+
+def change(journey: Journey, **nodes: Any) -> None:
+    """Save a draft with other nodes; None takes one away."""
+    journey.refresh_from_db()
+    kept = {**copy.deepcopy(JOURNEY["nodes"]), **nodes}
+    kept = {key: node for key, node in kept.items() if node is not None}
+    start = "rest" if "rest" in kept else "later"
+    data = {**JOURNEY, "nodes": kept, "start": start}
+    publishing.save_draft(journey, data, at=NOW, revision=journey.draft_revision)
+    journey.refresh_from_db()
+
+
+def url(journey: Journey, name: str, *args: Any) -> str:
+    return reverse(f"admin:journeys_journey_{name}", args=[journey.pk, *args])
+
+
+def seen(client: Client, journey: Journey, name: str, *args: Any) -> str:
+    response = client.get(url(journey, name, *args))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def post(client: Client, journey: Journey, name: str, *args: Any, **form: Any) -> None:
+    assert client.post(url(journey, name, *args), form).status_code == 302
+    journey.refresh_from_db()
+
+
+def stand() -> set[tuple[str, int]]:
+    rows = Enrollment.objects.filter(status="waiting")
+    return set(rows.values_list("node__key", "version__number"))
+
+
+# publishing
+
+
+def test_everybody_is_moved_by_one_choice(admin: Client, journey: Journey) -> None:
+    """Who stands at a step that is gone goes on at the next that is still there."""
+    enroll("u", "v")
+    change(journey, rest=None)
+    page = seen(admin, journey, "publish")
+    assert "The 2 at “Wait 7 days”, which is gone, go on at “Wait 1 day”." in page
+    post(admin, journey, "publish", all="everybody", revision=journey.draft_revision)
+    assert stand() == {("later", 2)}
+
+
+def test_who_has_nowhere_to_go_leaves(admin: Client, journey: Journey) -> None:
+    enroll("u")
+    nodes = {"fresh": {"kind": "wait", "for": "1d"}}
+    data = {**JOURNEY, "nodes": nodes, "start": "fresh"}
+    publishing.save_draft(journey, data, at=NOW, revision=journey.draft_revision)
+    assert "which is gone, leave the journey" in seen(admin, journey, "publish")
+    post(admin, journey, "publish", all="everybody")
+    assert Enrollment.objects.get().reason == "moved_out"
+
+
+def test_they_finish_where_they_are_unless_somebody_chooses(
+    admin: Client, journey: Journey
+) -> None:
+    enroll("u")
+    change(journey, rest={"kind": "wait", "for": "1h", "next": "later"})
+    post(admin, journey, "publish", all="finish", **{"move-rest": "same"})
+    assert stand() == {("rest", 1)}
+
+
+def test_how_many_waits_would_be_over_is_shown_before(admin: Client, journey: Journey) -> None:
+    enroll("u", "v")
+    enroll("w", at=NOW + 23 * HOUR)
+    change(journey, rest={"kind": "wait", "for": "12h", "next": "later"})
+    assert "for 2 people it is over by then" in seen(admin, journey, "publish")
+    post(admin, journey, "publish", all="everybody")
+    assert stand() == {("later", 2), ("rest", 2)}
+    assert Enrollment.objects.filter(node__key="later").count() == 2
+
+
+def test_people_can_be_moved_to_what_is_live_already(admin: Client, journey: Journey) -> None:
+    enroll("u")
+    change(journey, rest={"kind": "wait", "for": "9d", "next": "later"})
+    post(admin, journey, "publish", all="finish")
+    page = seen(admin, journey, "publish")
+    assert "1 person is on an older version" in page
+    assert "Move them to version 2" in page
+    post(admin, journey, "publish", all="everybody")
+    assert (stand(), journey.versions.count()) == ({("rest", 2)}, 2)
+    page = seen(admin, journey, "publish")
+    assert "There is nothing to publish." in page
+    assert "data-go" not in page
+
+
+def test_choices_for_each_step_hold_only_where_somebody_stands() -> None:
+    known = [Stand("rest", "Wait", "hourglass", "wait", 2)]
+    sent = {"move-rest": "exit", "move-done": "same"}
+    assert moves({"all": "each", **sent}, known) == {"rest": Move("exit")}
+    assert moves({"all": "finish", **sent}, known) == {}
+    assert moves({"all": "everybody", **sent}, known) == {"rest": Move("same")}
+
+
+# pausing and resuming
+
+
+def test_a_pause_is_asked_for_and_says_whom_it_holds(admin: Client, journey: Journey) -> None:
+    enroll("u", "v")
+    page = seen(admin, journey, "pause")
+    assert "<strong>2</strong> people are inside." in page
+    journey.refresh_from_db()
+    assert journey.status == "live"
+    post(admin, journey, "pause")
+    assert journey.status == "paused"
+
+
+def test_who_was_turned_away_is_named_and_stays_out_by_default(
+    admin: Client, journey: Journey
+) -> None:
+    publishing.pause(journey, at=NOW)
+    enroll("late")
+    page = seen(admin, journey, "resume")
+    assert "1 person was turned away" in page
+    assert ">late</a>" in page
+    assert "Nobody is overdue" in page
+    post(admin, journey, "resume", how="now", again="drop")
+    assert (journey.status, Enrollment.objects.count()) == ("live", 0)
+    assert not Refusal.objects.filter(retry_at__isnull=False).exists()
+
+
+def test_those_who_were_turned_away_are_spread_out(admin: Client, journey: Journey) -> None:
+    publishing.pause(journey, at=NOW)
+    enroll("a", "b")
+    post(admin, journey, "resume", how="now", again="spread", again_over="2h")
+    asked = Refusal.objects.order_by("pk").values_list("retry_at", flat=True)
+    assert list(asked) == [NOW + DAY, NOW + DAY + HOUR]
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"how": "spread", "over": "soon"}, "duration"),
+        ({"how": "spread", "over": "0h"}, "more than nothing"),
+        ({"how": "now", "again": "spread", "again_over": ""}, "duration"),
+        ({"how": "later"}, "Choose what becomes of those who are overdue."),
+        ({"how": "now", "again": "?"}, "Choose what becomes of those who were turned away."),
+    ],
+)
+def test_what_cannot_be_read_resumes_nothing(
+    admin: Client, journey: Journey, form: dict[str, str], said: str
+) -> None:
+    publishing.pause(journey, at=NOW)
+    response = admin.post(url(journey, "resume"), form)
+    assert said in response.content.decode()
+    journey.refresh_from_db()
+    assert journey.status == "paused"
+
+
+def test_statements_before_a_resumption_do_not_grow_with_people(
+    admin: Client, journey: Journey
+) -> None:
+    publishing.pause(journey, at=NOW)
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            seen(admin, journey, "resume")
+        return len(queries)
+
+    enroll(*[f"a{number}" for number in range(3)])
+    seen(admin, journey, "resume")
+    few = statements()
+    enroll(*[f"b{number}" for number in range(40)])
+    assert statements() == few
+
+
+# the past
+
+
+def test_changes_are_discarded_after_a_question(admin: Client, journey: Journey) -> None:
+    change(journey, rest={"kind": "wait", "for": "9d", "next": "later"})
+    assert "“Wait 7 days” becomes “Wait 9 days”" in seen(admin, journey, "discard")
+    assert publishing.unpublished(Journey.objects.get())
+    post(admin, journey, "discard", revision=journey.draft_revision)
+    assert not publishing.unpublished(journey)
+    assert admin.get(url(journey, "discard")).status_code == 302, "nothing is left to discard"
+
+
+def test_what_was_saved_meanwhile_is_not_discarded(admin: Client, journey: Journey) -> None:
+    change(journey, rest={"kind": "wait", "for": "9d", "next": "later"})
+    looked_at = journey.draft_revision
+    change(journey, rest={"kind": "wait", "for": "8d", "next": "later"})
+    response = admin.post(url(journey, "discard"), {"revision": looked_at})
+    assert "Look at what is there before you discard it." in response.content.decode()
+    journey.refresh_from_db()
+    assert journey.draft["nodes"]["rest"]["for"] == "8d"
+
+
+def test_any_earlier_draft_is_looked_at_and_restored(
+    admin: Client, admin_user: Any, journey: Journey
+) -> None:
+    for span, at in (("8d", NOW), ("9d", NOW + DAY)):
+        journey.refresh_from_db()
+        nodes = {**JOURNEY["nodes"], "rest": {"kind": "wait", "for": span, "next": "later"}}
+        publishing.save_draft(
+            journey,
+            {**JOURNEY, "nodes": nodes},
+            by=admin_user,
+            at=at,
+            revision=journey.draft_revision,
+        )
+    page = seen(admin, journey, "history")
+    assert "“Wait 8 days” becomes “Wait 9 days”" in page
+    assert page.count("Restore this") == 2, "all but the one that is the draft now"
+    kept = SavedDraft.objects.get(draft__nodes__rest__for="8d")
+    looked = seen(admin, journey, "earlier", kept.pk)
+    assert "“Wait 9 days” becomes “Wait 8 days”" in looked
+    post(admin, journey, "restore_draft", kept.pk)
+    assert journey.draft["nodes"]["rest"]["for"] == "8d"
+    assert "Took the draft of 2 Mar 2026" in seen(admin, journey, "history")
+
+
+def test_a_version_is_looked_at_from_the_history(
+    admin: Client, admin_user: Any, journey: Journey
+) -> None:
+    change(journey, rest={"kind": "wait", "for": "9d", "next": "later"})
+    publishing.publish(journey, by=admin_user, at=NOW + DAY)
+    assert url(journey, "version", 2) in seen(admin, journey, "history")
+
+
+def test_statements_of_the_history_do_not_grow(
+    admin: Client, admin_user: Any, journey: Journey
+) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            seen(admin, journey, "history")
+        return len(queries)
+
+    def save(days: int) -> None:
+        journey.refresh_from_db()
+        nodes = {**JOURNEY["nodes"], "rest": {"kind": "wait", "for": f"{days}d", "next": "later"}}
+        publishing.save_draft(
+            journey,
+            {**JOURNEY, "nodes": nodes},
+            by=admin_user,
+            at=NOW + days * DAY,
+            revision=journey.draft_revision,
+        )
+
+    save(1)
+    seen(admin, journey, "history")
+    few = statements()
+    for days in range(2, 12):
+        save(days)
+    assert statements() == few
+
+
+def test_the_past_of_another_journey_is_its_own(admin: Client, journey: Journey) -> None:
+    other = publishing.duplicate(journey, at=NOW)
+    change(journey, rest=None)
+    kept = SavedDraft.objects.first()
+    assert kept is not None
+    assert admin.post(url(other, "restore_draft", kept.pk)).status_code == 404
+    assert admin.get(url(other, "earlier", kept.pk)).status_code == 404
+    assert admin.get(url(other, "version", 1)).status_code == 404
