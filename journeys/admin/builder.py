@@ -16,19 +16,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils.text import slugify
 
 from contacts.clock import now
 from contacts.problems import Problem
 from journeys import bundles, publishing, reports
 from journeys.admin import drafts, maps
+from journeys.admin.mails import Mails
 from journeys.admin.panels import Catalogue, Panel, described
 from journeys.models import Journey
 from journeys.naming import names_in
 from journeys.nodes import kinds
 from journeys.picture import Picture, draw
 from journeys.timing import ago
-from messaging.models import Template
 
 #: The periods for which numbers are shown.
 PERIODS = {
@@ -153,8 +152,7 @@ class Builder:
             path("<int:pk>/draft/", wrap(self.draft), name="journeys_journey_draft"),
             path("<int:pk>/map.svg", wrap(self.svg), name="journeys_journey_svg"),
             path("<int:pk>/file.yaml", wrap(self.file), name="journeys_journey_file"),
-            path("template/", wrap(self.new_template), name="journeys_journey_template"),
-            path("preview/", wrap(self.preview), name="journeys_journey_preview"),
+            *Mails(self.admin).urls(),
         ]
 
     # --- the page ---
@@ -265,50 +263,6 @@ class Builder:
         text = bundles.write(journey, bundle="bundle" in request.GET)
         return _attachment(text, "text/yaml", f"{journey.slug}.yaml")
 
-    # --- templates ---
-
-    def new_template(self, request: HttpRequest) -> HttpResponseBase:
-        """Make a template without leaving the map: ``{name, subject, markdown}`` in, slug out."""
-        if not request.user.has_perm("messaging.add_template"):
-            raise PermissionDenied
-        sent = _sent(request)
-        name, subject, body = (
-            str(sent.get(key) or "").strip() for key in ("name", "subject", "body")
-        )
-        problems = {
-            key: said
-            for key, value, said in (
-                ("name", name, "Give the template a name."),
-                ("subject", subject, "Give the mail a subject."),
-                ("body", body, "Write what the mail says."),
-            )
-            if not value
-        }
-        slug = slugify(name)[:100]
-        if name and (not slug or Template.objects.filter(slug=slug).exists()):
-            problems["name"] = f"There is a template called “{name}” already."
-        if problems:
-            return JsonResponse({"problems": problems}, status=400)
-        Template.objects.create(slug=slug, name=name[:200], subject=subject[:500], markdown=body)
-        return JsonResponse({"slug": slug, "name": name[:200]})
-
-    def preview(self, request: HttpRequest) -> HttpResponseBase:
-        """A template's subject and first lines."""
-        if not request.user.has_perm("messaging.view_template"):
-            raise PermissionDenied
-        template = Template.objects.filter(slug=request.GET.get("template", "")).first()
-        if template is None:
-            return JsonResponse({})
-        body = template.text or template.markdown or template.mjml or template.html
-        return JsonResponse(
-            {
-                "name": template.name,
-                "subject": template.subject,
-                "body": body[:600],
-                "edit": _reverse("admin:messaging_template_change", template.pk),
-            }
-        )
-
 
 def _describe(journey: Journey, draft: dict[str, Any]) -> None:
     """The description stands in the draft while one edits, and beside the journey for lists."""
@@ -343,8 +297,7 @@ def _urls(journey: Journey) -> dict[str, str]:
     of_journey = ("save", "panel", "numbers", "draft", "svg", "file", "publish")
     return {
         **{name: _reverse(f"admin:journeys_journey_{name}", journey.pk) for name in of_journey},
-        "template": _reverse("admin:journeys_journey_template"),
-        "preview": _reverse("admin:journeys_journey_preview"),
+        **Mails.addresses(),
     }
 
 

@@ -49,7 +49,8 @@ class Catalogue:
     """What pickers offer: what exists, and what was really seen; a query each, once a panel."""
 
     def __init__(self) -> None:
-        self.templates = list(Template.objects.order_by("name").values_list("slug", "name"))
+        self.mails = list(Template.objects.order_by("name").values_list("slug", "name", "subject"))
+        self.templates = [(slug, name) for slug, name, _ in self.mails]
         self.topics = list(Topic.objects.order_by("name").values_list("slug", "name"))
         self.segments = list(Segment.objects.order_by("name").values_list("slug", "name"))
         self.events = list(EventName.objects.order_by("name").values_list("name", "properties"))
@@ -139,6 +140,8 @@ class Panel:
     def _slug(self, name: str, setting: Any, value: Any) -> dict[str, Any]:
         choices = self.catalogue.choices(setting.catalog)
         return {
+            "mails": self.catalogue.mails,
+            "picked": dict(choices).get(value, ""),
             "catalog": setting.catalog,
             "singular": setting.catalog.rstrip("s"),
             "choices": choices,

@@ -180,6 +180,14 @@ class Marketer:
         self.saved()
         return str(self.page.evaluate("document.querySelector('[data-builder]').builder.panel.key"))
 
+    def template(self, name: str) -> None:
+        """Choose what the send whose panel is open sends, by its name."""
+        self.hand.press("#jb-template")
+        self.page.wait_for_selector("[data-mails][open]")
+        self.hand.fill("[data-mails] [data-search]", name)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(f'[data-picked]:text-is("{name}")')
+
     def name(self, key: str) -> None:
         """Give the step whose panel is open another key."""
         self.hand.fill("#jb-key", key)

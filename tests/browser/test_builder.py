@@ -91,7 +91,7 @@ def build_abandoned_cart(marketer: Marketer) -> None:
         marketer.name(wait)
         plus = f'[data-source="{wait}"][data-outcomes*="timeout"]'
         marketer.add(plus, "Send")
-        hand.choose("#jb-template", template)
+        marketer.template(template.title())
         hand.choose("#jb-topic", "offers")
         marketer.name(mail)
         plus = f'[data-source="{mail}"]'
@@ -158,9 +158,9 @@ def test_abandoned_cart_is_built_published_and_seen_at_work(page: Any, hand: Any
     assert Enrollment.objects.filter(reason="goal").count() == 1
     page.reload()
     marketer.ready()
-    page.wait_for_selector('[data-numbers="one-hour"] >> text=2 here')
-    page.wait_for_selector('[data-numbers="@entry"] >> text=3 entered')
-    page.locator('[data-numbers="one-hour"] >> text=2 here').click()
+    page.wait_for_selector('.jb-world [data-numbers="one-hour"] >> text=2 here')
+    page.wait_for_selector('.jb-world [data-numbers="@entry"] >> text=3 entered')
+    page.locator('.jb-world [data-numbers="one-hour"] >> text=2 here').click()
     page.wait_for_url("**/enrollment/**")
     assert page.locator("#result_list .data-row").count() == 2
 
@@ -184,7 +184,7 @@ nodes:
     marketer = Marketer(page, Mouse(page))
     marketer.open(f"journeys/journey/{journey.pk}/change/")
     marketer.ready()
-    page.wait_for_selector('[data-numbers="pause"] >> text=3 here')
+    page.wait_for_selector('.jb-world [data-numbers="pause"] >> text=3 here')
     marketer.add('[data-source="@entry"]', "Wait")
     page.locator('.jb-panel [data-part="count"]').first.fill("5")
     marketer.name("rest")
@@ -200,7 +200,7 @@ nodes:
     page.wait_for_selector("text=3 people move to the new version.")
     page.locator("[data-go]").click()
     page.wait_for_url("**/change/")
-    page.wait_for_selector('[data-numbers="rest"] >> text=3 here')
+    page.wait_for_selector('.jb-world [data-numbers="rest"] >> text=3 here')
     due = Enrollment.objects.values_list("resume_at", flat=True)
     assert all(one and one > clock.now() + timedelta(days=4) for one in due)
     marketer.open(f"journeys/journey/{journey.pk}/versions/")
@@ -257,8 +257,43 @@ def test_a_template_is_made_without_leaving_the_map(page: Any) -> None:
     page.locator("#jb-template-subject").fill("A good day to you")
     page.locator("#jb-template-body").fill("# Hello")
     page.get_by_role("button", name="Make it").click()
-    page.wait_for_selector("[data-preview] >> text=A good day to you")
+    page.wait_for_selector(".jb-panel [data-preview] >> text=A good day to you")
     assert marketer.draft()["nodes"]["send"]["template"] == "good-day"
+    assert page.inner_text("#jb-card-send .jb-card-words") == "Send Good day"
+
+    # Changed beside the map too, and what can't be sent is not saved.
+    page.locator('[data-action="edit-template"]').click()
+    page.locator("#jb-template-body").fill("{% if %}")
+    page.get_by_role("button", name="Save it").click()
+    page.wait_for_selector('[data-problem-of="body"]:not([hidden])')
+    page.locator("#jb-template-body").fill("# Good evening")
+    page.locator("#jb-template-name").fill("Good evening")
+    page.get_by_role("button", name="Save it").click()
+    mail = page.frame_locator(".jb-panel iframe")
+    mail.get_by_role("heading", name="Good evening").wait_for()
+    page.wait_for_selector('#jb-card-send .jb-card-words:text-is("Send Good evening")')
+    assert Template.objects.get(slug="good-day").markdown == "# Good evening"
+
+
+def test_a_template_is_found_by_what_it_looks_like(page: Any) -> None:
+    for number in range(40):
+        Template.objects.create(
+            slug=f"t{number}", name=f"Letter {number}", subject=f"About {number}", text="x"
+        )
+    marketer = Marketer(page, Mouse(page))
+    marketer.new("Short")
+    marketer.add('[data-source="@entry"]', "Send")
+    page.locator("#jb-template").click()
+    page.locator("[data-mails] [data-search]").fill("about 17")
+    page.wait_for_selector('[data-mails] [data-subject]:text-is("About 17")')
+    assert page.locator("[data-mails] .jb-option:visible").count() == 1
+    page.locator("[data-mails] [data-search]").fill("letter 3")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector('[data-mails] [data-subject]:text-is("About 23")')
+    page.keyboard.press("Enter")
+    assert marketer.draft()["nodes"]["send"]["template"] == "t23"
+    assert page.inner_text("[data-picked]") == "Letter 23"
 
 
 def test_pages_have_no_serious_barriers_and_load_nothing_from_elsewhere(page: Any) -> None:

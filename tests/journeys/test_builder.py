@@ -437,10 +437,40 @@ def test_a_template_can_be_made_beside_the_map(admin: Client) -> None:
 
     assert set(make().json()["problems"]) == {"name", "subject", "body"}
     made = make(name="Good day", subject="Hello", body="# Hello").json()
-    assert made == {"slug": "good-day", "name": "Good day"}
+    assert made == {"slug": "good-day", "name": "Good day", "subject": "Hello"}
     assert "already" in make(name="Good day", subject="a", body="b").json()["problems"]["name"]
     preview = admin.get(reverse("admin:journeys_journey_preview"), {"template": "good-day"})
     assert preview.json()["subject"] == "Hello"
+    assert preview.json()["source"]["format"] == "Markdown"
+    mail = admin.get(reverse("admin:journeys_journey_mail"), {"template": "good-day"})
+    assert "<h1" in mail.content.decode()
+    assert mail["Content-Security-Policy"].startswith("sandbox;")
+
+
+def test_a_template_can_be_changed_beside_the_map(admin: Client, journey: Journey) -> None:
+    url = reverse("admin:journeys_journey_template")
+
+    def change(**data: str) -> Any:
+        return admin.post(url, json.dumps(data), content_type="application/json")
+
+    before = {"slug": "hello", "name": "Hello", "subject": "Hello", "body": "Hi"}
+    assert change(**{**before, "slug": "nobody"}).status_code == 404
+    wrong = change(**{**before, "subject": "{{ x", "body": "{% if %}"}).json()["problems"]
+    assert set(wrong) == {"subject", "body"}
+    assert change(**{**before, "name": "Welcome", "body": "Hi {{ contact.email }}"}).json() == {
+        "slug": "hello", "name": "Welcome", "subject": "Hello"}  # fmt: skip
+    saved = Template.objects.get(slug="hello")
+    assert (saved.text, saved.markdown, saved.name) == ("Hi {{ contact.email }}", "", "Welcome")
+
+
+def test_templates_are_changed_only_by_those_who_may(client: Client, journey: Journey) -> None:
+    client.force_login(User.objects.create_user("who", is_staff=True))
+    sent = json.dumps({"slug": "hello", "name": "x", "subject": "x", "body": "x"})
+    url = reverse("admin:journeys_journey_template")
+    assert client.post(url, sent, content_type="application/json").status_code == 403
+    for name in ("mail", "preview"):
+        found = client.get(reverse(f"admin:journeys_journey_{name}"), {"template": "hello"})
+        assert found.status_code == 403
 
 
 # Permissions

@@ -6,6 +6,7 @@ import { ENTRY, clip, configure, freshKey, insert, lead, move, moveBranch, paste
 import { ask, debounce, element, post, sentence } from "./dom.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
+import { Mails } from "./mails.js";
 import { Palette } from "./palette.js";
 import { Panel } from "./panel.js";
 import { savePng } from "./picture.js";
@@ -28,6 +29,7 @@ class Builder {
     this.view = new View(this.canvas);
     this.panel = new Panel(root.querySelector("[data-panel]"), this);
     this.palette = new Palette(root.querySelector("[data-palette]"));
+    this.mails = new Mails(root, state.urls);
     this.history = new History(state.draft);
     this.saving = false;
     this.dirty = false;
@@ -105,6 +107,11 @@ class Builder {
     this.buttons();
     if (kind) this.saveSoon();
     else this.saveSoon.now();
+  }
+
+  /** Ask for words and problems anew where only what the draft names has changed. */
+  refresh() {
+    if (!this.dirty && !this.saving) this.save();
   }
 
   async save() {
@@ -382,34 +389,7 @@ class Builder {
     };
   }
 
-  // --- templates and conditions ---
-
-  newTemplate(field) {
-    const dialog = this.root.querySelector("[data-new-template]");
-    const form = dialog.querySelector("form");
-    form.reset();
-    for (const line of form.querySelectorAll(".jb-problem")) line.hidden = true;
-    form.onsubmit = async (event) => {
-      event.preventDefault();
-      const response = await post(this.urls.template, Object.fromEntries(new FormData(form)));
-      const answer = await response.json();
-      for (const line of form.querySelectorAll("[data-problem-of]")) {
-        const said = answer.problems?.[line.dataset.problemOf];
-        line.hidden = !said;
-        line.textContent = said ?? "";
-      }
-      if (!response.ok) return;
-      dialog.close();
-      const select = field.querySelector("select");
-      select.append(element("option", { value: answer.slug }, [answer.name]));
-      select.value = answer.slug;
-      this.panel.preview(select);
-      this.panel.read();
-      select.focus();
-    };
-    dialog.showModal();
-    form.querySelector("input").focus();
-  }
+  // --- conditions ---
 
   /** Turn the textareas of conditions into rows, where the editor's script is there. */
   mountConditions(root) {

@@ -38,6 +38,8 @@ export class Live {
     for (const box of builder.root.querySelectorAll("[data-numbers]")) {
       const key = box.dataset.numbers;
       box.replaceChildren(...(key === "@entry" ? this.entry() : this.node(key)));
+      // On the map the arrows lead from card to card; in the list Tab leads to everything.
+      if (box.closest("[data-list]")) for (const link of box.querySelectorAll("a")) link.removeAttribute("tabindex");
     }
     for (const label of builder.root.querySelectorAll("[data-count-of]")) {
       const { countOf, outcome } = label.dataset;

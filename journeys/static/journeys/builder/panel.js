@@ -3,6 +3,7 @@
 import { element, post, sentence } from "./dom.js";
 import { entryParts, nodeConfig, renamedOutcomes, rows } from "./form.js";
 import { ENTRY } from "./draft.js";
+import { showMail } from "./mails.js";
 
 export class Panel {
   constructor(root, builder) {
@@ -38,7 +39,7 @@ export class Panel {
   }
 
   first() {
-    const fields = this.root.querySelectorAll(".jb-panel-body input, .jb-panel-body select, .jb-panel-body textarea");
+    const fields = this.root.querySelectorAll(".jb-panel-body input, .jb-panel-body select, .jb-panel-body textarea, .jb-pick-mail");
     const shown = [...fields].filter((field) => field.offsetParent && !field.disabled && field.type !== "radio");
     return this.key === ENTRY || !shown.length ? this.root.querySelector("h2") : shown[0];
   }
@@ -63,7 +64,7 @@ export class Panel {
   }
 
   wire() {
-    for (const select of this.root.querySelectorAll('[data-catalog="templates"] select')) this.preview(select);
+    for (const pick of this.root.querySelectorAll('[data-catalog="templates"]')) this.preview(pick);
     for (const row of this.root.querySelectorAll("[data-row]")) this.fitRow(row);
     this.shares();
     this.properties();
@@ -89,8 +90,6 @@ export class Panel {
       this.builder.lead(this.key, changes);
     } else if (target.id === "jb-key") {
       this.rename(target);
-    } else if (target.matches('[data-catalog="templates"] select')) {
-      this.preview(target);
     } else if (target.matches('[data-part="type"]')) {
       this.fitRow(target.closest("[data-row]"));
       this.read();
@@ -157,7 +156,9 @@ export class Panel {
       copy: () => builder.clip(key, false),
       "copy-branch": () => builder.clip(key, true),
       move: () => builder.carry(key),
-      "new-template": () => builder.newTemplate(button.closest("[data-setting]")),
+      "pick-template": () => this.pickTemplate(button.closest(".jb-pick")),
+      "new-template": () => this.writeTemplate(button.closest(".jb-pick"), null),
+      "edit-template": () => this.editTemplate(button.closest(".jb-pick")),
     };
     if (button.matches("[data-close]")) this.close(true);
     else if (button.dataset.action in actions) actions[button.dataset.action]();
@@ -233,24 +234,49 @@ export class Panel {
     fill("jb-properties", this.root.querySelector('[data-part="event"]')?.value ?? "");
   }
 
-  async preview(select) {
-    const pick = select.closest(".jb-pick");
+  // --- templates ---
+
+  pickTemplate(pick) {
+    const options = [...pick.querySelectorAll("select option")].filter((one) => one.dataset.subject !== undefined);
+    const templates = options.map((one) => ({ slug: one.value, name: one.text, subject: one.dataset.subject }));
+    const { value } = pick.querySelector("select");
+    this.builder.mails.pick(templates, value, (chosen) => this.setTemplate(pick, chosen));
+  }
+
+  writeTemplate(pick, found) {
+    this.builder.mails.write(found, (saved) => this.setTemplate(pick, saved));
+  }
+
+  async editTemplate(pick) {
+    const slug = pick.querySelector("select").value;
+    const response = await fetch(`${this.builder.urls.preview}?template=${encodeURIComponent(slug)}`);
+    const found = response.ok ? await response.json() : {};
+    if (found.source) this.writeTemplate(pick, { slug, edit: found.edit, ...found.source });
+  }
+
+  setTemplate(pick, { slug, name, subject }) {
+    const select = pick.querySelector("select");
+    let option = [...select.options].find((one) => one.value === slug);
+    if (!option) {
+      option = element("option", { value: slug });
+      select.append(option);
+    }
+    option.text = name;
+    option.dataset.subject = subject;
+    select.value = slug;
+    pick.querySelector("[data-picked]").textContent = name;
+    this.preview(pick);
+    this.read();
+    this.builder.refresh();
+    pick.querySelector(".jb-pick-mail").focus();
+  }
+
+  async preview(pick) {
     const box = pick.querySelector("[data-preview]");
-    const link = pick.querySelector('[data-action="edit-template"]');
-    box.hidden = true;
-    link.hidden = true;
-    if (!select.value) return;
-    const response = await fetch(`${this.builder.urls.preview}?template=${encodeURIComponent(select.value)}`);
-    if (!response.ok) return;
-    const { subject, body, edit } = await response.json();
-    if (body === undefined) return;
-    box.replaceChildren(
-      element("strong", {}, [subject || "(no subject)"]),
-      element("p", {}, [body]),
-    );
-    box.hidden = false;
-    link.hidden = !edit;
-    if (edit) link.href = edit;
+    const edit = pick.querySelector('[data-action="edit-template"]');
+    const found = await showMail(box, this.builder.urls, pick.querySelector("select").value);
+    box.hidden = !found;
+    if (edit) edit.hidden = !found?.edit;
   }
 
   /** Show what is wrong beside the field it is wrong with. */
