@@ -29,6 +29,10 @@ from journeys.nodes import kinds
 from journeys.picture import Picture, draw
 from journeys.timing import ago
 
+#: What the history calls a draft that was kept although somebody else had saved one.
+INSTEAD = "Kept this draft instead of one that was saved meanwhile."
+#: How long the map offers to take a move of people back; the page of versions does so for longer.
+OFFERED = timedelta(hours=1)
 #: The periods for which numbers are shown.
 PERIODS = {
     "24h": ("last 24 hours", timedelta(hours=24)),
@@ -89,6 +93,7 @@ def state(journey: Journey, draft: Any, editable: bool, moment: datetime) -> dic
         )
         + sum(one.level != "error" for one in picture.problems),
         "saved": saved_words(journey, moment),
+        **publishable(journey),
         "html": maps.html(picture, editable),
         "boxes": {
             key: [box.x, box.y, box.width, box.height] for key, box in picture.layout.boxes.items()
@@ -136,6 +141,21 @@ def saved_words(journey: Journey, moment: datetime) -> str:
     return f"Saved {ago(journey.draft_saved_at, moment)}{by}"
 
 
+def publishable(journey: Journey) -> dict[str, bool]:
+    """Whether the draft differs from what is live, and whether there is anything to publish."""
+    changed = publishing.unpublished(journey)
+    return {"unpublished": changed, "publishable": changed or journey.live_version_id is None}
+
+
+def other_words(journey: Journey, reader: Any, moment: datetime) -> str:
+    """What is told to somebody who has an older draft open: who saved the draft, and when."""
+    when = ago(journey.draft_saved_at, moment) if journey.draft_saved_at else "just now"
+    who = journey.draft_saved_by
+    if who is None or who.pk == reader.pk:
+        return f"This journey was saved in another window {when}."
+    return f"{who.get_full_name() or who.get_username()} saved this journey {when}."
+
+
 class Builder:
     """The pages of the map, for one ModelAdmin."""
 
@@ -177,6 +197,7 @@ class Builder:
             "may_enter": user.has_perm("journeys.enter_journey"),
             "may_add": self.admin.has_add_permission(request),
             "may_delete": self.admin.has_delete_permission(request, journey),
+            "last_move": publishing.last_move(journey, moment, OFFERED),
             "periods": [(key, words) for key, (words, _) in PERIODS.items()],
             "state": {
                 **state(journey, journey.draft or {}, editable, moment),
@@ -206,13 +227,17 @@ class Builder:
         revision = revision if isinstance(revision, int) else -1
         try:
             saved = publishing.save_draft(
-                journey, draft, by=request.user, at=moment, revision=revision
+                journey,
+                draft,
+                by=request.user,
+                at=moment,
+                revision=revision,
+                said=INSTEAD if sent.get("instead") is True else publishing.CHANGED,
             )
         except publishing.Stale as stale:
-            words = saved_words(stale.journey, moment)
-            told = {"revision": stale.journey.draft_revision, "saved": words}
+            words = other_words(stale.journey, request.user, moment)
+            told = {"revision": stale.journey.draft_revision, "other": words}
             return JsonResponse(told, status=409)
-        _describe(saved, draft)
         saved.live_version = journey.live_version
         return JsonResponse(state(saved, draft, True, moment))
 
@@ -245,7 +270,8 @@ class Builder:
                 "entered": reports.entered(journey, since),
                 "refused": reports.refusals(journey, since),
                 "revision": journey.draft_revision,
-                "saved": saved_words(journey, moment),
+                "other": other_words(journey, request.user, moment),
+                **publishable(journey),
                 "people": reverse("admin:journeys_enrollment_changelist"),
                 "journey": journey.pk,
             }
@@ -262,13 +288,6 @@ class Builder:
         journey = find(self.admin, request, pk)
         text = bundles.write(journey, bundle="bundle" in request.GET)
         return _attachment(text, "text/yaml", f"{journey.slug}.yaml")
-
-
-def _describe(journey: Journey, draft: dict[str, Any]) -> None:
-    """The description stands in the draft while one edits, and beside the journey for lists."""
-    description = str(draft.get("description") or "")
-    if journey.description != description:
-        Journey.objects.filter(pk=journey.pk).update(description=description)
 
 
 def _sent(request: HttpRequest) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from journeys.publishing.drafts import (
 )
 from journeys.publishing.ending import archive
 from journeys.publishing.foreseeing import nearest, over_by_then
-from journeys.publishing.history import entries
+from journeys.publishing.history import CHANGED, entries
 from journeys.publishing.pausing import Inside, Overdue, inside, overdue, pause, resume
 from journeys.publishing.relocating import (
     Move,
@@ -33,6 +33,7 @@ from journeys.publishing.retrying import TurnedAway, turned_away
 from journeys.publishing.versions import move, publish
 
 __all__ = [
+    "CHANGED",
     "Inside",
     "Move",
     "Overdue",

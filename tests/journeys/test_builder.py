@@ -116,7 +116,7 @@ def test_two_who_edit_the_same_draft_are_told(admin: Client, journey: Journey) -
     second = send(admin, journey, "save", {"draft": journey.draft, "revision": revision})
     assert second.status_code == 409
     assert second.json()["revision"] == revision + 1
-    assert "Saved" in second.json()["saved"]
+    assert "saved in another window" in second.json()["other"]
     journey.refresh_from_db()
     assert journey.name == "First"
 

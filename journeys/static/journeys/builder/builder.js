@@ -10,6 +10,7 @@ import { Mails } from "./mails.js";
 import { Palette } from "./palette.js";
 import { Panel } from "./panel.js";
 import { savePng } from "./picture.js";
+import { Toolbar } from "./toolbar.js";
 import { View, neighbour } from "./view.js";
 
 const TYPING = 350;
@@ -27,6 +28,7 @@ class Builder {
     this.banner = root.querySelector("[data-banner]");
     this.dialog = root.querySelector("[data-ask]");
     this.view = new View(this.canvas);
+    this.toolbar = new Toolbar(root);
     this.panel = new Panel(root.querySelector("[data-panel]"), this);
     this.palette = new Palette(root.querySelector("[data-palette]"));
     this.mails = new Mails(root, state.urls);
@@ -65,6 +67,7 @@ class Builder {
     this.list.innerHTML = state.html.list;
     this.view.show(state.html.width, state.html.height, state.boxes);
     this.saved.textContent = state.saved;
+    this.toolbar.show(state);
     this.count(state.errors, state.warnings);
     this.rove();
     this.panel.mark();
@@ -92,9 +95,10 @@ class Builder {
   }
 
   /** What a refresh of the numbers brought: somebody else may have saved. */
-  heard({ revision, saved }) {
-    if (revision === this.revision || this.saving || this.dirty) return;
-    if (revision > this.revision) this.tellOther(saved);
+  heard({ revision, other, ...rest }) {
+    if (this.saving || this.dirty || this.conflict) return;
+    if (revision > this.revision) this.tellOther(other);
+    else if (revision === this.revision) this.toolbar.show(rest);
   }
 
   // --- changing and saving ---
@@ -121,9 +125,11 @@ class Builder {
     this.saved.textContent = "Saving …";
     const sent = this.draft;
     try {
-      const response = await post(this.urls.save, { draft: sent, revision: this.revision });
+      const { revision, instead } = this;
+      this.instead = false;
+      const response = await post(this.urls.save, { draft: sent, revision, instead });
       const state = response.ok || response.status === 409 ? await response.json() : {};
-      if (response.status === 409) this.tellOther(state.saved, state.revision);
+      if (response.status === 409) this.tellOther(state.other, state.revision);
       else if (!response.ok) this.fail(response.status);
       else if (this.draft === sent) this.take(state);
       else this.revision = state.revision;
@@ -143,13 +149,15 @@ class Builder {
     this.dirty = true;
   }
 
-  tellOther(saved, revision = null) {
+  /** Somebody else saved: one chooses, and what is not chosen can be brought back. */
+  tellOther(words, revision = null) {
     this.conflict = true;
-    this.saved.textContent = "Not saved";
-    const words = saved.replace(/^Saved/, "This journey was saved in another window");
+    const mine = revision !== null || this.dirty;
+    if (mine) this.saved.textContent = "Not saved";
     const choices = [["Take over what was saved", () => this.reload()]];
-    if (revision !== null || this.dirty) choices.push(["Keep mine instead", () => this.overwrite()]);
-    this.tell(`${words}.`, choices);
+    if (mine) choices.push(["Keep mine instead", () => this.overwrite()]);
+    const back = mine ? " Yours can be brought back by Undo, the other from the history." : "";
+    this.tell(`${words}${back}`, choices);
   }
 
   async reload() {
@@ -167,6 +175,7 @@ class Builder {
     const { revision } = await (await fetch(this.urls.draft)).json();
     this.conflict = false;
     this.revision = revision;
+    this.instead = true;
     this.untell();
     this.save();
   }
