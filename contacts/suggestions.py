@@ -74,7 +74,8 @@ def _sampled(column: str) -> Iterator[Any]:
     yield from (value for _, value in newest)
     if len(newest) == ROWS:
         # An import of yesterday must not hide what everybody else has.
-        earlier = range(1, newest[-1][0])
+        first = _in_time(Contact.objects.order_by("pk").values_list("pk", flat=True)[:1])
+        earlier = range(first[0] if first else 1, newest[-1][0])
         chosen = random.Random(len(earlier)).sample(earlier, min(ROWS, len(earlier)))  # noqa: S311
         yield from _in_time(Contact.objects.filter(pk__in=chosen).values_list(column, flat=True))
 

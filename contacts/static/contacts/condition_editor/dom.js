@@ -22,6 +22,14 @@ export function h(tag, properties = {}, ...children) {
 export const icon = (name) =>
   h("span", { class: "material-symbols-outlined ce-icon", "aria-hidden": "true" }, name);
 
+let pressed = false;
+addEventListener("pointerdown", () => (pressed = true), true);
+for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, () => (pressed = false), true);
+
+/** When no button of the mouse is down: what moves under a mouse that is being clicked is missed. */
+export const released = () =>
+  pressed ? new Promise((done) => addEventListener("pointerup", () => setTimeout(done), { capture: true, once: true })) : Promise.resolve();
+
 /** A button that never sends the form. */
 export const button = (properties, ...children) => h("button", { type: "button", ...properties }, ...children);
 

@@ -2,7 +2,7 @@
 
 import { moveByKey } from "./actions.js";
 import { Catalogue } from "./catalogue.js";
-import { h } from "./dom.js";
+import { h, released } from "./dom.js";
 import { group } from "./groups.js";
 import { History } from "./history.js";
 import { fromPlain, parse, plain, write } from "./json.js";
@@ -123,6 +123,7 @@ export class Editor {
     const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
     if (!undo || event.target.matches("input:not([type=checkbox]), textarea")) return;
     event.preventDefault();
+    event.stopPropagation(); // the page around it may undo by the same keys
     this.travel(event.shiftKey ? "forth" : "back");
     if (!this.frame.contains(document.activeElement)) focusOf(this.rows, "subject")?.focus();
   }
@@ -285,7 +286,7 @@ export class Editor {
       if (!this.fresh.has(node) || !element.contains(event.target) || element.contains(event.relatedTarget)) continue;
       if (!event.relatedTarget) continue;
       this.fresh.delete(node);
-      this.showProblems(this.problems ?? []);
+      released().then(() => this.showProblems(this.problems ?? []));
     }
   }
 }

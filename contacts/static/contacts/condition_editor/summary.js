@@ -1,6 +1,6 @@
 // Beside the rows: the condition in words, what is wrong with it as a whole, and how many match.
 
-import { button, h, icon } from "./dom.js";
+import { button, h, icon, released } from "./dom.js";
 
 const PAUSE = 350;
 const UNANSWERED = "The server does not answer. Your changes are kept here.";
@@ -54,6 +54,7 @@ export class Summary {
     if (!body.value) return this.nothing();
     try {
       const answer = await this.editor.catalogue.question("check", body, asking.signal);
+      await released();
       if (asking.signal.aborted) return undefined;
       this.show(answer);
       if (answer?.words && this.counts) await this.askCount(body, asking.signal);
