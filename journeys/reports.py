@@ -79,12 +79,17 @@ def _count(journey_ids: list[int]) -> dict[int, Totals]:
 
 @dataclass
 class NodeNumbers:
-    """What happens at one node: who stands there now, and what went on in a period."""
+    """What happens at one node: who stands there now, and what went on in a period.
+
+    ``outcomes`` are visits that went on, by outcome; ``goal`` those whose journey ended here by its
+    goal; ``left`` is everybody who is no longer here, for whatever reason.
+    """
 
     waiting: int = 0
     entered: int = 0
     left: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    goal: int = 0
     failed: int = 0
     messages: dict[str, int] = field(default_factory=dict)
 
@@ -99,7 +104,7 @@ def nodes(journey: Journey, since: datetime | None) -> dict[str, NodeNumbers]:
         found[key].waiting += count
     _add_visits(found, journey, since)
     _add_messages(found, journey, since)
-    _add_failures(found, journey, since)
+    _add_endings(found, journey, since)
     return dict(found)
 
 
@@ -160,13 +165,19 @@ def _add_messages(found: dict[str, NodeNumbers], journey: Journey, since: dateti
         found[row["node"]].messages = {name: row[f"n_{name}"] for name in MAIL}
 
 
-def _add_failures(found: dict[str, NodeNumbers], journey: Journey, since: datetime | None) -> None:
-    failed = Enrollment.objects.filter(journey=journey, status=Status.FAILED, node__isnull=False)
+def _add_endings(found: dict[str, NodeNumbers], journey: Journey, since: datetime | None) -> None:
+    """Who failed at a node, and who reached the goal while standing there."""
+    ended = Enrollment.objects.filter(journey=journey, node__isnull=False).filter(
+        Q(status=Status.FAILED) | Q(status=Status.EXITED, reason="goal")
+    )
     if since is not None:
-        failed = failed.filter(ended_at__gte=since)
-    rows = failed.order_by().values("node__key").annotate(n=Count("pk"))
-    for key, count in rows.values_list("node__key", "n"):
-        found[key].failed += count
+        ended = ended.filter(ended_at__gte=since)
+    rows = ended.order_by().values("node__key", "status").annotate(n=Count("pk"))
+    for key, status, count in rows.values_list("node__key", "status", "n"):
+        if status == Status.FAILED:
+            found[key].failed += count
+        else:
+            found[key].goal += count
 
 
 def refusals(journey: Journey, since: datetime | None) -> dict[str, int]:

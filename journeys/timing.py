@@ -53,5 +53,5 @@ def length(taken: timedelta) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """``12 %``; an empty text where there is no whole."""
-    return f"{100 * part / whole:.0f} %" if whole else ""
+    """``12 %``; ``–`` where there is no whole: nothing of nothing is no rate."""
+    return f"{100 * part / whole:.0f} %" if whole else "–"

@@ -59,6 +59,22 @@ def said(message: Message) -> str:
     return " ".join(part for part in (sentence, why(message.reason)) if part)
 
 
+def story(message: Message) -> str:
+    """What became of a message, told of its template: “Hello” was not sent. Why."""
+    name = f"“{message.template.name}”"
+    openings = {
+        Status.SKIPPED: f"{name} was not sent.",
+        Status.FAILED: f"{name} could not be sent.",
+        Status.UNCERTAIN: f"It is uncertain whether {name} was sent.",
+        Status.CANCELLED: f"{name} was called off before it was sent.",
+        Status.SENT: f"{name} was sent to {message.to}.",
+    }
+    opening = openings.get(Status(message.status), f"{name} is waiting to be sent to {message.to}.")
+    told = became(message)
+    since = f"Since then it {told}." if told else ""
+    return " ".join(part for part in (opening, since or why(message.reason)) if part)
+
+
 def became(message: Message) -> str:
     """What was told about a message that was handed over: “was delivered and opened”."""
     told = [

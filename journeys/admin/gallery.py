@@ -137,6 +137,7 @@ class Gallery:
             raise Http404
         data = files.read(recipe.text)
         data["journey"] = free_slug(recipe.slug)
+        data["name"] = free_name(recipe.name)
         try:
             taken = bundles.take_in(files.write(without_known(data)), by=_user(request), at=now())
         except Invalid as invalid:
@@ -201,6 +202,16 @@ def free_slug(wish: str) -> str:
     while slug in taken:
         slug, number = f"{wish}-{number}", number + 1
     return slug
+
+
+def free_name(wish: str) -> str:
+    """``wish``, or with a number behind it where a journey is called so already."""
+    wish = wish[:190]
+    taken = set(Journey.objects.filter(name__startswith=wish).values_list("name", flat=True))
+    name, number = wish, 2
+    while name in taken:
+        name, number = f"{wish} {number}", number + 1
+    return name
 
 
 def without_known(data: dict[str, Any]) -> dict[str, Any]:

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 
 from contacts.clock import now
-from contacts.models import Event, Fact
+from contacts.models import Event
 from journeys import reports
-from journeys.models import Enrollment, Journey, WebhookCall
-from journeys.timing import ago, share
-from messaging.models import Message
+from journeys.admin.attention import matters
+from journeys.models import Journey
+from journeys.timing import share
 
-#: What failed longer ago than this is history.
-RECENT = timedelta(days=7)
-#: What is due for longer than this is overdue: the clock and the workers are behind.
-LATE = timedelta(minutes=5)
 MOST_JOURNEYS = 12
-
-
-@dataclass(frozen=True)
-class Matter:
-    """Something that needs attention: how much of it, what it means, and where it leads."""
-
-    icon: str
-    count: int
-    words: str
-    url: str
-    bad: bool = True
+#: What is told of mails that were sent, as it is called.
+MAIL_TILES = {
+    "delivered": "delivered",
+    "opened": "opened",
+    "clicked": "clicked",
+    "bounced": "bounced",
+    "complained": "reported as spam",
+}
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -52,81 +42,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "has_events": Event.objects.exists(),
     }
     return context
-
-
-def matters(moment: datetime) -> list[Matter]:
-    """What needs attention, the worst first; a statement each."""
-    since = moment - RECENT
-    statuses = Message.Status
-    mail = Message.objects.filter(status__in=[statuses.FAILED, statuses.UNCERTAIN]).aggregate(
-        failed=Count("pk", filter=Q(status=statuses.FAILED, queued_at__gte=since)),
-        uncertain=Count("pk", filter=Q(status=statuses.UNCERTAIN)),
-    )
-    late = moment - LATE
-    overdue = Enrollment.objects.filter(
-        status=Enrollment.Status.WAITING, held=False, resume_at__lt=late
-    ).exclude(journey__status=Journey.Status.PAUSED)
-    failed = Enrollment.objects.filter(status=Enrollment.Status.FAILED, ended_at__gte=since)
-    calls = WebhookCall.objects.filter(status=WebhookCall.Status.FAILED, created_at__gte=since)
-    paused = list(
-        Journey.objects.filter(status=Journey.Status.PAUSED).values_list("pk", "name", "paused_at")
-    )
-    found = [
-        Matter(
-            "error",
-            failed.count(),
-            "passages failed in the last 7 days",
-            _url("journeys_enrollment", "?status__exact=failed"),
-        ),
-        Matter(
-            "front_hand",
-            Fact.objects.filter(failed_at__isnull=False).count(),
-            "facts were put aside because they could not be worked through",
-            _url("contacts_fact"),
-        ),
-        Matter(
-            "help",
-            mail["uncertain"],
-            "mails of which it is uncertain whether they were sent",
-            _url("messaging_message", "?status__exact=uncertain"),
-        ),
-        Matter(
-            "unsubscribe",
-            mail["failed"],
-            "mails failed in the last 7 days",
-            _url("messaging_message", "?status__exact=failed"),
-        ),
-        Matter(
-            "webhook",
-            calls.count(),
-            "requests to other systems failed in the last 7 days",
-            _url("journeys_webhookcall", "?status__exact=failed"),
-        ),
-        Matter(
-            "schedule",
-            overdue.count(),
-            "people have been due for more than 5 minutes: is the clock running?",
-            _url("journeys_enrollment", "?status__exact=waiting"),
-        ),
-        *(
-            Matter(
-                "pause_circle",
-                1,
-                f"“{name}” is paused" + (f" since {ago(at, moment)}" if at else ""),
-                reverse("admin:journeys_journey_change", args=[pk]),
-                bad=False,
-            )
-            for pk, name, at in paused
-        ),
-    ]
-    return [matter for matter in found if matter.count]
-
-
-def _url(model: str, query: str = "") -> str:
-    try:
-        return f"{reverse(f'admin:{model}_changelist')}{query}"
-    except NoReverseMatch:
-        return ""
 
 
 def _journeys() -> list[dict[str, Any]]:
@@ -164,11 +79,10 @@ def _mail(moment: datetime) -> dict[str, Any]:
     sent = sum(days["sent"])
     names = ("sent", "delivered", "opened", "clicked", "bounced", "complained")
     total = {name: sum(days[name]) for name in names}
-    tiles = [
-        {"words": "sent", "count": sent, "share": ""},
-        {"words": "opened", "count": total["opened"], "share": share(total["opened"], sent)},
-        {"words": "clicked", "count": total["clicked"], "share": share(total["clicked"], sent)},
-        {"words": "bounced", "count": total["bounced"], "share": share(total["bounced"], sent)},
+    tiles = [{"words": "sent", "count": sent, "share": ""}]
+    tiles += [
+        {"words": words, "count": total[name], "share": share(total[name], sent)}
+        for name, words in MAIL_TILES.items()
     ]
     labels = [day[8:].lstrip("0") + "." for day in days["days"]]
     series = [
@@ -180,6 +94,7 @@ def _mail(moment: datetime) -> dict[str, Any]:
     return {
         "tiles": tiles,
         "chart": json.dumps({"kind": "bar", "labels": labels, "series": series}),
+        "table": _table(days["days"], series),
         "words": f"Mail of the last 14 days: {sent:,} sent, {total['opened']:,} opened, "
         f"{total['clicked']:,} clicked, {total['bounced']:,} bounced.",
     }
@@ -198,5 +113,15 @@ def _coming(moment: datetime) -> dict[str, Any]:
         "events": events,
         "entries": entries,
         "chart": json.dumps({"kind": "line", "labels": labels, "series": series}),
+        "table": _table(labels, series),
         "words": f"Last 24 hours: {events:,} events and {entries:,} entries into journeys.",
+    }
+
+
+def _table(labels: list[str], series: list[dict[str, Any]]) -> dict[str, Any]:
+    """A chart's numbers in rows, for those who read rather than look."""
+    columns = zip(labels, *(one["data"] for one in series), strict=True)
+    return {
+        "heads": [one["label"] for one in series],
+        "rows": [(row[0], row[1:]) for row in columns],
     }

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList as UnfoldChangeList
 
-from journeys import reports
+from journeys import publishing, reports
 from journeys.admin.backtest import Backtests
 from journeys.admin.builder import Builder
 from journeys.admin.gallery import Gallery
@@ -137,8 +137,9 @@ class JourneyAdmin(ModelAdmin):
 
     @display(description="Journey", ordering="name", header=True)
     def called(self, journey: Journey) -> list[str]:
-        """Name and file name."""
-        return [journey.name, journey.slug]
+        """Name, file name, and whether the draft has changes that are not live."""
+        open_changes = "unpublished changes" if publishing.unpublished(journey) else ""
+        return [journey.name, " · ".join(part for part in (journey.slug, open_changes) if part)]
 
     @display(description="Status", ordering="status", label=LABELS)
     def state(self, journey: Journey) -> str:
@@ -167,13 +168,13 @@ class JourneyAdmin(ModelAdmin):
         """Those who came to the end."""
         return f"{journey.totals.completed:,}"
 
-    @display(description="Converted")
+    @display(description="Reached the goal")
     def converted(self, journey: Any) -> str:
         """Those who reached the goal, and their share of all that ended."""
         rate = journey.totals.conversion
-        if rate is None or not journey.totals.converted:
-            return f"{journey.totals.converted:,}"
-        return f"{journey.totals.converted:,} ({100 * rate:.0f} %)"
+        if rate is None:
+            return "–"
+        return f"{journey.totals.converted:,} ({100 * rate:.0f} % of those who ended)"
 
     @display(description="Failed")
     def failed(self, journey: Any) -> str:

@@ -16,6 +16,9 @@ from contacts.admin.base import LargeList, ReadOnly
 from contacts.models import Contact
 from journeys.models import Journey, Node
 
+#: In place of an outcome: those whose journey ended at the node because the goal was reached.
+REACHED_GOAL = "@goal"
+
 
 def link(target: Model | None, text: str = "") -> SafeString | str:
     """A link to the admin page of ``target``, or its text where it has none."""
@@ -116,6 +119,8 @@ class PassedFilter(admin.SimpleListFilter):
         if not value:
             return queryset
         key, _, outcome = value.partition(":")
+        if outcome == REACHED_GOAL:
+            return queryset.filter(node__key=key, status="exited", reason="goal")
         found = queryset.filter(visits__node__key=key)
         if outcome:
             found = queryset.filter(visits__node__key=key, visits__outcome=outcome)

@@ -12,15 +12,9 @@ from journeys.models import Enrollment, Journey, Visit, WebhookCall
 from journeys.naming import names_in
 from journeys.picture import Card, read_nodes
 from journeys.timing import ago, length
+from messaging import wording
 from messaging.models import Message
 
-#: Why a message was not sent, by the reason recorded (S1 to S5).
-SKIPPED = {
-    "no_address": "the person has no e-mail address",
-    "suppressed": "the address is suppressed",
-    "unsubscribed": "the person does not take this kind of mail",
-    "capped": "the person has had as many messages lately as the frequency cap allows",
-}
 ENDED = {
     "exit_when": "The condition on which people leave this journey became true.",
     "archived": "The journey was archived.",
@@ -46,33 +40,7 @@ class Step:
     @property
     def notes(self) -> list[str]:
         """What became of its messages, a sentence each."""
-        return [said(message) for message in self.messages]
-
-
-def said(message: Message) -> str:
-    """What became of a message, as a sentence."""
-    name = f"“{message.template.name}”"
-    if message.status == Message.Status.SKIPPED:
-        return f"{name} was not sent: {SKIPPED.get(message.reason, message.reason)}."
-    if message.status == Message.Status.FAILED:
-        return f"{name} could not be sent: {message.reason or 'the mail server refused it'}."
-    if message.status == Message.Status.UNCERTAIN:
-        return f"It is uncertain whether {name} was sent."
-    if message.status == Message.Status.CANCELLED:
-        return f"{name} was cancelled before it was sent."
-    happened = [
-        word
-        for word, at in (
-            ("delivered", message.delivered_at),
-            ("opened", message.opened_at),
-            ("clicked", message.clicked_at),
-            ("bounced", message.bounced_at),
-            ("marked as spam", message.complained_at),
-        )
-        if at
-    ]
-    state = "was sent" if message.status == Message.Status.SENT else "is waiting to be sent"
-    return f"{name} {state} to {message.to}{''.join(f', {word}' for word in happened)}."
+        return [wording.story(message) for message in self.messages]
 
 
 def steps(enrollment: Enrollment, now: datetime) -> list[Step]:

@@ -86,7 +86,8 @@ export class Live {
       parts.push(this.people(`${short.format(failed)} failed`, "Failed passages and mails", `through=${at}`, "jb-failed"));
     }
     if (!mail.sent) {
-      parts.push(this.people(`${short.format(one.left)} through`, "Went through in this period", `through=${at}`));
+      const went = Object.values(one.outcomes).reduce((sum, count) => sum + count, 0);
+      parts.push(this.people(`${short.format(went)} through`, "Came here in this period and went on to the next step", `through=${at}`));
     } else {
       parts.push(
         this.people(`${short.format(mail.sent)} sent`, "Sent in this period", `through=${at}`),
@@ -94,6 +95,10 @@ export class Live {
         this.rate("drafts", "opened", mail),
         this.rate("ads_click", "clicked", mail),
       );
+    }
+    if (one.goal) {
+      const said = `${short.format(one.goal)} reached the goal`;
+      parts.push(this.people(said, "Left the journey here because they reached its goal", `through=${at}:@goal`));
     }
     return parts;
   }
