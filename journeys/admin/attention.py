@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -107,7 +107,7 @@ def _paused(now: datetime) -> Iterator[Matter]:
         )
 
 
-def _rows(model: str, chosen: dict[str, object]) -> str:
+def _rows(model: str, chosen: Mapping[str, object]) -> str:
     """The list of exactly the rows that ``chosen`` counts; an empty text where there is none."""
     try:
         url = reverse(f"admin:{model}_changelist")
