@@ -18,6 +18,8 @@ from journeys.models import Journey, Node
 
 #: In place of an outcome: those whose journey ended at the node because the goal was reached.
 REACHED_GOAL = "@goal"
+#: In place of an outcome: those who went on, by any.
+WENT_ON = "@on"
 
 
 def link(target: Model | None, text: str = "") -> SafeString | str:
@@ -121,6 +123,9 @@ class PassedFilter(admin.SimpleListFilter):
         key, _, outcome = value.partition(":")
         if outcome == REACHED_GOAL:
             return queryset.filter(node__key=key, status="exited", reason="goal")
+        if outcome == WENT_ON:
+            on = queryset.filter(visits__node__key=key, visits__outcome__gt="")
+            return on.distinct()
         found = queryset.filter(visits__node__key=key)
         if outcome:
             found = queryset.filter(visits__node__key=key, visits__outcome=outcome)

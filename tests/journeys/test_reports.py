@@ -77,6 +77,8 @@ def test_who_reached_the_goal_did_not_go_through(admin: Client, journey: Journey
     people = reverse("admin:journeys_enrollment_changelist")
     reached = Enrollment.objects.get(reason="goal")
     assert listed(admin, f"{people}?journey={journey.pk}&through=pause:@goal") == {reached.pk}
+    assert listed(admin, f"{people}?journey={journey.pk}&through=pause:@on") == set()
+    assert len(listed(admin, f"{people}?journey={journey.pk}&through=hello:@on")) == 3
 
 
 def test_conversion_is_of_those_who_ended(admin: Client, journey: Journey) -> None:

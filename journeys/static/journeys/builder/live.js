@@ -87,7 +87,7 @@ export class Live {
     }
     if (!mail.sent) {
       const went = Object.values(one.outcomes).reduce((sum, count) => sum + count, 0);
-      parts.push(this.people(`${short.format(went)} through`, "Came here in this period and went on to the next step", `through=${at}`));
+      parts.push(this.people(`${short.format(went)} through`, "Came here in this period and went on to the next step", `through=${at}:@on`));
     } else {
       parts.push(
         this.people(`${short.format(mail.sent)} sent`, "Sent in this period", `through=${at}`),
