@@ -117,7 +117,11 @@ def due_dates(now: datetime) -> QuerySet[DateEntry]:
     return asking.filter(due_at__lte=now).order_by("due_at")
 
 
-def work(now: datetime, *, most: int | None = None) -> int:
+#: How time passes where everything is live.
+LIVE = Policy()
+
+
+def work(now: datetime, *, most: int | None = None, policy: Policy = LIVE) -> int:
     """Work through what is due, batch by batch, until nothing is left or ``most`` are done.
 
     Returns how many contacts were taken. What another worker holds is left to it.
@@ -128,22 +132,22 @@ def work(now: datetime, *, most: int | None = None) -> int:
         contact_ids = due_contacts(now, BATCH, passed_over=passed_over)
         if not contact_ids:
             break
-        taken = advance(contact_ids, now)
+        taken = advance(contact_ids, now, policy)
         passed_over.update(set(contact_ids) - taken)
         done += len(taken)
     return done
 
 
-def advance(contact_ids: Sequence[int], now: datetime) -> set[int]:
+def advance(contact_ids: Sequence[int], now: datetime, policy: Policy = LIVE) -> set[int]:
     """Move these contacts up to ``now`` in one transaction; those taken, none if nobody moved.
 
     Where the batch can't be processed it is halved, until the one whose fact is at fault is found;
     that fact is put aside, and stops nobody else.
     """
-    world = World(until=now, policy=Policy())
+    world = World(until=now, policy=policy)
     try:
         with transaction.atomic():
-            world = _load(contact_ids, now)
+            world = _load(contact_ids, now, policy)
             steps = engine.run(world)
             written = store.write(world)
             transaction.on_commit(lambda: jobs.nudge(written))
@@ -153,13 +157,14 @@ def advance(contact_ids: Sequence[int], now: datetime) -> set[int]:
     except Exception as error:
         if len(contact_ids) > 1:
             half = len(contact_ids) // 2
-            return advance(contact_ids[:half], now) | advance(contact_ids[half:], now)
+            first, second = contact_ids[:half], contact_ids[half:]
+            return advance(first, now, policy) | advance(second, now, policy)
         log.exception("A fact of contact %s could not be processed", contact_ids[0])
         return set(contact_ids) if _put_aside(world, contact_ids[0], error, now) else set()
 
 
-def _load(contact_ids: Sequence[int], now: datetime) -> World:
-    world = store.new_world(now, Policy())
+def _load(contact_ids: Sequence[int], now: datetime, policy: Policy) -> World:
+    world = store.new_world(now, policy)
     contacts = store.lock(contact_ids, wait=False)
     store.add_people(world, contacts)
     pending = load_facts(world)

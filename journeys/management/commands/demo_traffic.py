@@ -16,9 +16,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from journeys.demo import PEOPLE
+from journeys.demo.past import FIRST, LAST, PLANS, SOURCES
 from journeys.management.commands.load_demo import KEY_FILE
 
 Event = dict[str, Any]
+#: After so many posts the traffic slows down, so that a house left running does not fill up.
+LIVELY, SLOWER = 450, 15
 
 
 class Visitors:
@@ -38,9 +41,20 @@ class Visitors:
         return f"demo-{self.chance.randint(1, PEOPLE)}"
 
     def sign_up(self) -> list[Event]:
-        person = self._someone()
+        """Somebody new: who was on the journey once is not asked in again."""
+        person = f"demo-{uuid.uuid4().hex[:8]}"
+        first, last = self.chance.choice(FIRST), self.chance.choice(LAST)
+        traits = {
+            "email": f"{first}.{last}.{person[5:]}@example.com".lower(),
+            "first_name": first,
+            "last_name": last,
+            "plan": self.chance.choice(PLANS),
+        }
         self.newcomers.append(person)
-        return [_event(person, "signed_up", source=self.chance.choice(("ad", "friend", "search")))]
+        return [
+            {"type": "identify", "userId": person, "traits": traits, "messageId": _id()},
+            _event(person, "signed_up", source=self.chance.choice(SOURCES)),
+        ]
 
     def fill_cart(self) -> list[Event]:
         person, cart = self._someone(), f"c{uuid.uuid4().hex[:8]}"
@@ -69,8 +83,12 @@ def _event(person: str, name: str, **properties: Any) -> Event:
         "userId": person,
         "event": name,
         "properties": properties,
-        "messageId": str(uuid.uuid4()),
+        "messageId": _id(),
     }
+
+
+def _id() -> str:
+    return str(uuid.uuid4())
 
 
 class Command(BaseCommand):
@@ -94,7 +112,7 @@ class Command(BaseCommand):
         while not stop.is_set() and posts != options["count"]:
             self._post(key, visitors.act())
             posts += 1
-            stop.wait(options["every"])
+            stop.wait(options["every"] * (1 if posts < LIVELY else SLOWER))
 
     def _post(self, key: str, events: list[Event]) -> None:
         request = urllib.request.Request(

@@ -1,0 +1,63 @@
+"""The demo: its past is what the engine made of it, and no mail of it leaves the house."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email import message_from_bytes
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.db.models import F
+
+from contacts.models import Contact, Fact
+from journeys.demo import past
+from journeys.models import Enrollment, Journey, Visit
+from messaging.models import Message
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def house(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A VAR_DIR of its own, for a demo with few people."""
+    settings.VAR_DIR, settings.OUTBOX_DIR = tmp_path, tmp_path / "outbox"
+    monkeypatch.setattr(past, "PEOPLE", 40)
+    return tmp_path
+
+
+def test_the_past_is_in_the_outbox_and_ended_on_time(house: Path, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "messaging.backends.EmlBackend"
+    call_command("load_demo")
+    sent = dict(Message.objects.filter(status="sent").values_list("uuid", "sent_at"))
+    files = {file.name.partition("Z-")[2]: file for file in (house / "outbox").glob("*.eml")}
+    assert sorted(files) == sorted(f"{uuid}.eml" for uuid in sent) != []
+    for uuid, at in sent.items():
+        written = message_from_bytes(files[f"{uuid}.eml"].read_bytes())
+        assert parsedate_to_datetime(written["Date"]) == at.replace(microsecond=0)
+    timed_out = Visit.objects.filter(node__key="finish", outcome="timeout")
+    assert timed_out.exists()
+    assert not timed_out.exclude(left_at=F("entered_at") + timedelta(seconds=30)).exists()
+    assert not Fact.objects.filter(failed_at__isnull=False).exists()
+
+
+def test_the_past_has_a_shape(house: Path) -> None:
+    call_command("load_demo")
+    assert Contact.objects.count() == 40
+    days = Contact.objects.values_list("created_at__date", flat=True).distinct()
+    assert len(days) > 20
+    assert Enrollment.objects.filter(reason="goal").exists()
+    opened = Message.objects.filter(opened_at__isnull=False).count()
+    assert 0.3 < opened / Message.objects.filter(status="sent").count() < 0.6
+    assert set(Journey.objects.values_list("status", flat=True)) == {"live", "draft"}
+
+
+def test_no_mail_of_the_past_leaves(house: Path, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    call_command("load_demo")
+    assert mail.outbox == []
+    assert not (house / "outbox").exists()
+    assert set(Message.objects.filter(status="sent").values_list("provider")) == {("demo",)}
