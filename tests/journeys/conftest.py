@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from journeys import work
-from tests.journeys.live import AnsweredAtOnce
 from tests.journeys.scenario import Story, Told, contact
 
 Play = Callable[..., Told]
@@ -21,11 +19,8 @@ def _story(folder: Path, journey: dict[str, Any], facts: Sequence[Any], **how: A
 
 
 @pytest.fixture(params=["simulated", "live"])
-def play(
-    request: pytest.FixtureRequest, db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Play:
+def play(request: pytest.FixtureRequest, db: None, tmp_path: Path) -> Play:
     """Play a story and tell what became of it; the test runs once simulated and once live."""
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
 
     def played(journey: dict[str, Any], facts: Sequence[Any], **how: Any) -> Told:
         story = _story(tmp_path / "story", journey, facts, **how)

@@ -34,6 +34,8 @@ class AnsweredAtOnce(Policy):
 class House:
     """An installation in which one case is played."""
 
+    policy: Policy = AnsweredAtOnce()
+
     def __init__(self, definition: dict[str, Any], people: dict[str, ContactLine]) -> None:
         self.definition = definition
         self.ids: dict[str, int] = {}
@@ -119,7 +121,7 @@ class House:
 
     def work(self, now: datetime) -> None:
         """Work through what is due, and hand over what was queued."""
-        while work.work(now):
+        while work.work(now, policy=self.policy):
             pass
         Message.objects.filter(status=Message.Status.QUEUED).update(status=Message.Status.SENT)
 

@@ -18,7 +18,7 @@ from journeys import store, work
 from journeys.models import Edge, Enrollment, Visit
 from journeys.simulation.inputs import read_contacts
 from messaging.models import Message
-from tests.journeys.live import AnsweredAtOnce, House
+from tests.journeys.live import House
 from tests.journeys.test_live_agrees import SEEDS, lines_of
 from tests.reference import generate
 from tests.reference.interpreter import simulate
@@ -105,7 +105,6 @@ def test_batches_and_crashes_change_nothing(
         lines = lines_of(case, files)
         assert lines
         expected = simulate(files.journey, files.contacts, files.events, case.until, case.start)
-        patch.setattr(work, "Policy", AnsweredAtOnce)
         patch.setattr(work, "BATCH", 500)
         patch.setattr(store, "write", crashing(data.draw, store.write))
 

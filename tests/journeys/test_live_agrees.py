@@ -11,7 +11,7 @@ import pytest
 
 from journeys import work
 from journeys.simulation.inputs import FactLine, Known, read_contacts, read_facts
-from tests.journeys.live import AnsweredAtOnce, House
+from tests.journeys.live import House
 from tests.reference import generate
 from tests.reference.interpreter import simulate
 
@@ -65,7 +65,6 @@ def test_the_live_house_agrees_with_the_reference(
     lines = lines_of(case, files)
     assert lines
     expected = simulate(files.journey, files.contacts, files.events, case.until, case.start)
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
     monkeypatch.setattr(work, "BATCH", batch)
     house = House(case.journey, read_contacts(files.contacts))
     start = lines[0].at

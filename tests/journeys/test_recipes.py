@@ -15,7 +15,6 @@ from journeys.simulation.inputs import ContactLine
 from messaging import tracking
 from messaging.models import Message
 from tests.journeys.conftest import Play
-from tests.journeys.live import AnsweredAtOnce
 from tests.journeys.scenario import (
     Live,
     change,
@@ -37,9 +36,8 @@ def recipe(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def house(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any], str], Live]:
+def house(db: None) -> Callable[[dict[str, Any], str], Live]:
     """Opens an installation with the contact u1 and this journey."""
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
 
     def opened(data: dict[str, Any], at: str) -> Live:
         person = ContactLine("u1", "u1@example.com", created_at=moment("2020-01-01 00:00"))

@@ -11,7 +11,6 @@ from journeys.models import Journey, Refusal
 from journeys.simulation.inputs import ContactLine
 from messaging.models import Message
 from tests.journeys.conftest import Play
-from tests.journeys.live import AnsweredAtOnce
 from tests.journeys.scenario import (
     HOLD,
     Live,
@@ -41,9 +40,8 @@ def segment(when: Any) -> dict[str, Any]:
     return {"who": {"name": "Who", "when": when}}
 
 
-def house(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch, **attributes: Any) -> Live:
+def house(data: dict[str, Any], **attributes: Any) -> Live:
     """An installation with one contact, opened on 2 March at 08:00."""
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
     person = ContactLine(
         "u1", "u1@example.com", created_at=moment("1 00:00"), attributes=attributes
     )
@@ -258,7 +256,7 @@ def test_reentry_every_time_several_at_once(play: Play) -> None:
 
 
 @pytest.mark.django_db
-def test_E1_the_first_condition_that_fails_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_E1_the_first_condition_that_fails_is_the_reason() -> None:
     """The order is: live, trigger, re-entry, filter, goal."""
     live = house(
         journey(
@@ -266,7 +264,6 @@ def test_E1_the_first_condition_that_fails_is_the_reason(monkeypatch: pytest.Mon
             goal={"attribute": "paid", "op": "eq", "value": True},
             hold=BRIEF,
         ),
-        monkeypatch,
         paid=True,
     )
     live.go("2 09:05", event("2 09:05", "go"))
@@ -389,8 +386,8 @@ def test_E4_at_most_a_hundred_are_open_at_once(play: Play) -> None:
 
 
 @pytest.mark.django_db
-def test_E4_is_a_reason_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    live = house(journey(reentry="every_time", hold=HOLD), monkeypatch)
+def test_E4_is_a_reason_of_its_own() -> None:
+    live = house(journey(reentry="every_time", hold=HOLD))
     live.go("2 12:00", *[event("2 09:00", "go") for _ in range(101)])
     assert refusals(live) == [Refusal.Reason.TOO_MANY]
 
@@ -487,10 +484,8 @@ def test_G1_a_goal_is_looked_at_before_a_wait_ends(play: Play) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("end", ["goal", "exit_when"])
-def test_G1_a_message_that_is_not_yet_handed_over_is_cancelled(
-    monkeypatch: pytest.MonkeyPatch, end: str
-) -> None:
-    live = house(journey(mail=send(), hold=HOLD, **{end: {"event": "done"}}), monkeypatch)
+def test_G1_a_message_that_is_not_yet_handed_over_is_cancelled(end: str) -> None:
+    live = house(journey(mail=send(), hold=HOLD, **{end: {"event": "done"}}))
     live.happen(GO)
     while work.work(moment("2 09:00")):
         pass

@@ -8,11 +8,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from journeys import work
 from journeys.simulation.inputs import ContactLine
+from journeys.world import Policy
 from messaging.models import Message
 from tests.journeys.conftest import Play
-from tests.journeys.live import AnsweredAtOnce
 from tests.journeys.scenario import (
     HOLD,
     Live,
@@ -225,8 +224,7 @@ def test_S5_what_was_skipped_or_transactional_does_not_count(play: Play) -> None
 
 
 @pytest.mark.django_db
-def test_S5_counts_all_journeys_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
+def test_S5_counts_all_journeys_together() -> None:
     person = ContactLine("u1", "u1@example.com", created_at=moment("1 00:00"))
     live = Live(journey(a=send(), installation=cap(1, "1d")), {"u1": person})
     live.begin(moment("2 08:00"))
@@ -249,7 +247,7 @@ def test_S6_one_message_for_each_visit(play: Play) -> None:
 
 
 @pytest.mark.django_db
-def test_S6_a_constraint_stands_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_S6_a_constraint_stands_behind_it() -> None:
     live = Live(
         journey(mail=send()),
         {"u1": ContactLine("u1", "u1@example.com", created_at=moment("1 00:00"))},
@@ -274,12 +272,13 @@ def test_a_simulated_webhook_is_ok_at_once(play: Play) -> None:
 
 
 @pytest.mark.django_db
-def test_a_live_webhook_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_webhook_waits() -> None:
     hook = {"kind": "webhook", "url": "https://example.com/hook"}
     live = Live(
         journey(call=hook, mail=send()),
         {"u1": ContactLine("u1", "u1@example.com", created_at=moment("1 00:00"))},
     )
+    live.policy = Policy()
     live.begin(moment("2 08:00"))
     live.go("3 00:00", GO)
     assert live.told().visits == ["call 2 09:00 -"]

@@ -9,13 +9,11 @@ import pytest
 from contacts import ingest
 from contacts.items import Track
 from contacts.models import Contact
-from journeys import work
 from journeys.models import Enrollment
 from journeys.simulation import SimulationError
 from journeys.simulation.inputs import ContactLine
 from messaging.models import Message
 from tests.journeys.conftest import Play
-from tests.journeys.live import AnsweredAtOnce
 from tests.journeys.scenario import (
     HOLD,
     Live,
@@ -41,9 +39,8 @@ CAP_OF_ONE = {"frequency_cap": {"count": 1, "within": "1d"}}
 NEWS = {"news": {"name": "News"}}
 
 
-def house(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Live:
+def house(data: dict[str, Any]) -> Live:
     """An installation with one contact, opened on 2 March at 09:00."""
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
     person = ContactLine("u1", "u1@example.com", created_at=moment("1 00:00"))
     live = Live(data, {"u1": person})
     live.begin(moment("2 09:00"))
@@ -210,9 +207,7 @@ def test_T2_each_fact_also_one_that_changes_nothing_is_looked_at(play: Play, fac
 
 
 @pytest.mark.django_db
-def test_T2_entries_by_membership_come_before_entries_by_the_event(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_T2_entries_by_membership_come_before_entries_by_the_event() -> None:
     by_event = journey(
         "ping",
         journey="by-event",
@@ -220,7 +215,7 @@ def test_T2_entries_by_membership_come_before_entries_by_the_event(
         installation=CAP_OF_ONE,
         segments={"pinged": {"name": "Pinged", "when": {"event": "ping"}}},
     )
-    live = house(by_event, monkeypatch)
+    live = house(by_event)
     live.also(journey({"segment": "pinged"}, journey="by-membership", b=send()))
     live.go("2 12:00", event("2 10:00", "ping"))
     messages = Message.objects.values_list("journey", "status").order_by("journey")
@@ -289,11 +284,11 @@ def test_T3_and_fine_print_membership_by_a_too_late_event_is_noted_without_an_en
     ],
 )
 def test_T3_facts_that_are_worked_late_keep_their_place_before_the_deadline(
-    monkeypatch: pytest.MonkeyPatch, received: str, visit: str
+    received: str, visit: str
 ) -> None:
     """The worker was down from 09:30 to 11:00."""
     story = journey(hold=wait(until_event={"event": "answer", "timeout": "1h"}))
-    live = house(story, monkeypatch)
+    live = house(story)
     live.go("2 09:30", GO)
     live.happen(event(received, "answer"))
     live.work(moment("2 11:00"))
@@ -327,11 +322,9 @@ def test_T4_a_timers_fact_has_the_time_at_which_it_was_due(play: Play) -> None:
 
 
 @pytest.mark.django_db
-def test_T4_after_an_outage_the_next_wait_counts_from_then(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_T4_after_an_outage_the_next_wait_counts_from_then() -> None:
     story = journey(a=wait(duration="1d"), one=send(), b=wait(duration="1d"), two=send())
-    live = house(story, monkeypatch)
+    live = house(story)
     live.go("2 09:00", GO)
     live.work(moment("6 12:00"))
     assert live.told().mails == ["one 6 12:00"]
@@ -462,9 +455,7 @@ def test_T6_email_and_timezone_are_the_contacts_own(play: Play) -> None:
 
 
 @pytest.mark.django_db
-def test_T6_a_chain_of_more_than_a_hundred_links_fails(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_T6_a_chain_of_more_than_a_hundred_links_fails() -> None:
     """Two journeys play ping-pong; the hundred and first update is not applied."""
     sides = {
         side: {"name": side, "when": {"attribute": "side", "op": "eq", "value": side}}
@@ -473,7 +464,6 @@ def test_T6_a_chain_of_more_than_a_hundred_links_fails(
     over = {"reentry": "every_time"}
     live = house(
         journey({"segment": "left"}, journey="a", segments=sides, hit=update(side="right"), **over),
-        monkeypatch,
     )
     live.also(journey({"segment": "right"}, journey="b", hit=update(side="left"), **over))
     live.go("2 12:00", change("2 10:00", side="left"))

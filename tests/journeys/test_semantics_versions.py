@@ -20,7 +20,6 @@ from journeys.publishing import Move
 from journeys.simulation.inputs import ContactLine
 from journeys.world import World
 from tests.journeys.conftest import Play
-from tests.journeys.live import AnsweredAtOnce
 from tests.journeys.scenario import (
     HOLD,
     Live,
@@ -51,9 +50,8 @@ ASK = wait(until_event={"event": "answer", "timeout": "1d"})
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Live]:
+def house() -> Callable[..., Live]:
     """Opens an installation on 2 March at 08:00, with the contacts u1 and u2."""
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
 
     def opened(data: dict[str, Any], **attributes: Any) -> Live:
         people = {
@@ -412,7 +410,6 @@ def test_live_and_simulated_runs_execute_the_same_functions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The simulator is no second implementation: both call `engine.run`, and it does the same."""
-    monkeypatch.setattr(work, "Policy", AnsweredAtOnce)
     recorders, results = [], []
     for way in (Story.simulated, Story.live):
         for story in stories(tmp_path):
