@@ -268,6 +268,8 @@ AXES_VERBOSE = False
 # What a browser may do
 
 SECURE_SSL_REDIRECT = HTTPS
+# One-click unsubscription may not be redirected (RFC 8058), whatever a proxy forgets to tell.
+SECURE_REDIRECT_EXEMPT = [r"^u/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
@@ -297,6 +299,15 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     },
 }
+
+
+# How often somebody may call, counted in Redis; 0 is no limit
+
+# Calls with one API key, a second.
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=1000)
+# Links in mails that are none of ours, from one address a minute. A link that is ours always works:
+# mail programs unsubscribe thousands of people from a few addresses.
+BAD_LINK_LIMIT = env.int("BAD_LINK_LIMIT", default=60)
 
 
 # Sizes of requests. The API reads its raw body itself, with a smaller limit of its own.

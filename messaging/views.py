@@ -13,15 +13,21 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
+from django.utils.crypto import salted_hmac
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from contacts import limits
 from contacts.clock import now
+from contacts.models import Contact
 from messaging import links, machines, tracking, unsubscribe
-from messaging.models import Installation, Message
+from messaging.models import Installation, Message, Topic
 from messaging.tracking import News, What
 
 log = logging.getLogger(__name__)
@@ -51,8 +57,14 @@ def _page(name: str, status: int = 200, **context: Any) -> HttpResponse:
     return HttpResponse(render_to_string(f"messaging/{name}.html", context), status=status)
 
 
-def _unknown() -> HttpResponse:
-    """One answer to every link that is not ours."""
+def _unknown(request: HttpRequest) -> HttpResponse:
+    """One answer to every link that is not ours, and a pause for whoever tries many."""
+    caller = salted_hmac("messaging.bad_link", request.META.get("REMOTE_ADDR", "")).hexdigest()[:16]
+    most = settings.BAD_LINK_LIMIT
+    if wait := limits.count(f"link:{caller}", most=most, seconds=60, now=now()):
+        response = _page("link_unknown", status=429)
+        response["Retry-After"] = str(wait)
+        return response
     return _page("link_unknown", status=404)
 
 
@@ -66,23 +78,28 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     if token == links.TEST:
         return _page("link_test")
     if (found := unsubscribe.find(token)) is None:
-        return _unknown()
+        return _unknown(request)
     contact, topic = found
     done = ""
     if request.method == "POST":
-        done = _unsubscribed(request, token)
+        done = _unsubscribed(_form(request), contact, topic)
     preferences = unsubscribe.preferences(contact, topic)
     return _page("unsubscribe", token=token, preferences=preferences, done=done)
 
 
-def _unsubscribed(request: HttpRequest, token: str) -> str:
+def _form(request: HttpRequest) -> QueryDict:
+    """What a form says, and nothing where it can't be read."""
+    try:
+        return request.POST
+    except (BadRequest, SuspiciousOperation, MultiPartParserError, OSError, ValueError):
+        return QueryDict()
+
+
+def _unsubscribed(form: QueryDict, contact: Contact, topic: Topic | None) -> str:
     """Do what was asked; the word for it. Whatever can't be read is the one click of RFC 8058."""
-    found = unsubscribe.find(token)
-    assert found is not None
-    contact, topic = found
-    asked = request.POST.get("do", "")
+    asked = form.get("do", "")
     if asked == "undo":
-        everything = request.POST.get("what") == "all"
+        everything = form.get("what") == "all"
         unsubscribe.resubscribe(contact, None if everything else topic, at=now())
         return "undone"
     if asked == "all":
@@ -99,7 +116,7 @@ def preferences_page(request: HttpRequest, token: str) -> HttpResponse:
     if token == links.TEST:
         return _page("link_test")
     if (found := unsubscribe.find(token)) is None:
-        return _unknown()
+        return _unknown(request)
     contact, topic = found
     saved = request.method == "POST"
     if saved:
@@ -127,7 +144,7 @@ def clicked(request: HttpRequest, message: str, signature: str) -> HttpResponse:
     """On to where the link leads, if it is a link that we made."""
     uuid, target = UUID(message), request.GET.get("to", "")
     if not links.is_click(uuid, target, signature):
-        return _unknown()
+        return _unknown(request)
     _tell(request, uuid, What.CLICKED)
     return HttpResponseRedirect(target)
 

@@ -8,6 +8,7 @@ from ninja import NinjaAPI
 
 from contacts.api import segment
 from contacts.api.replies import Failure, refuse
+from contacts.identity import Moved
 
 DESCRIPTION = """\
 Tell Journeys who people are and what they did. The calls are those of Segment's HTTP tracking API,
@@ -55,3 +56,10 @@ def failure(request: HttpRequest, error: Failure) -> HttpResponse:
 def database_is_away(request: HttpRequest, error: Exception) -> HttpResponse:
     """Our own failure is never answered with 4xx, on which clients throw a batch away."""
     return refuse(Failure(503, "unavailable", "The database does not answer. Try again."))
+
+
+@api.exception_handler(Moved)
+def in_the_way(request: HttpRequest, error: Moved) -> HttpResponse:
+    """Others changed the same people again and again while this call was worked."""
+    message = "Other calls are changing the same people. Nothing of this one is stored. Try again."
+    return refuse(Failure(503, "busy", message))

@@ -22,6 +22,7 @@ MAX_CALL = 32 * 1024
 MAX_BATCH = 500 * 1024
 MAX_REQUEST = 1024 * 1024
 GZIP = b"\x1f\x8b"
+ENCODINGS = ("", "identity", "gzip", "x-gzip")
 #: In place of an item that is not even looked at: its type says why, as no real one can.
 TOO_DEEP, TOO_LARGE = "\0too deep", "\0too large"
 UNFIT = {
@@ -38,7 +39,7 @@ def read(request: HttpRequest, limit: int) -> dict[str, Any]:
 def raw(request: HttpRequest, limit: int) -> bytes:
     """The bytes of the body, unpacked."""
     length = request.META.get("CONTENT_LENGTH") or ""
-    if not length.isdigit():
+    if not re.fullmatch("[0-9]{1,15}", length):
         raise Failure(411, "length_required", "The request has no Content-Length.")
     if int(length) > MAX_REQUEST:
         raise Failure(413, "too_large", f"The body is larger than {MAX_REQUEST:,} bytes.")
@@ -48,7 +49,12 @@ def raw(request: HttpRequest, limit: int) -> bytes:
         raise Failure(400, "incomplete", "The body ended early.") from None
     if len(body) < int(length):
         raise Failure(400, "incomplete", "The body ended early.")
-    if body.startswith(GZIP) or request.headers.get("Content-Encoding", "").lower() == "gzip":
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ENCODINGS:
+        raise Failure(
+            415, "unknown_encoding", "The body may be packed with gzip, and with nothing else."
+        )
+    if body.startswith(GZIP) or encoding in ("gzip", "x-gzip"):
         body = gunzip(body, limit)
     if len(body) > limit:
         raise Failure(400, "too_large", f"The body holds more than {limit:,} bytes.")
@@ -64,6 +70,8 @@ def gunzip(body: bytes, limit: int) -> bytes:
         raise Failure(400, "invalid_gzip", "The body is not valid gzip.") from None
     if len(unpacked) <= limit and not unpacker.eof:
         raise Failure(400, "invalid_gzip", "The gzip of the body is cut off.")
+    if unpacker.unused_data.strip(b"\0"):
+        raise Failure(400, "invalid_gzip", "Something follows the end of the gzip in the body.")
     return unpacked
 
 
@@ -89,6 +97,17 @@ def load(text: str) -> Any:
 
 def _whole(digits: str) -> int:
     return int(digits) if len(digits) <= 20 else MAX_INTEGER + 1
+
+
+def unfit(item: Any) -> str | None:
+    """Why an item of a batch is not looked at: it is larger than a call may be, or nested too deep
+    to be measured; else None. Its size is that of its shortest JSON in UTF-8.
+    """
+    try:
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return TOO_DEEP
+    return TOO_LARGE if len(text.encode(errors="replace")) > MAX_CALL else None
 
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')

@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
+from contacts import limits
 from contacts.api.replies import Failure
 from contacts.models import ApiKey
+
+#: Seconds in which the calls with a key are counted, so that a burst is no trouble.
+WINDOW = 10
 
 
 def authorize(
@@ -21,7 +26,10 @@ def authorize(
     *,
     scope: str = ApiKey.Scope.INGEST,
 ) -> ApiKey:
-    """The key of the request. Raises ``Failure`` without one, or where it may not do this."""
+    """The key of the request.
+
+    Raises ``Failure`` without one, where it may not do this, and where it comes too often.
+    """
     text = _from_header(request.headers.get("Authorization", "")) or body.get("writeKey")
     if not isinstance(text, str) or not text:
         raise Failure(401, "no_key", "The request carries no API key.")
@@ -30,8 +38,22 @@ def authorize(
         raise Failure(401, "invalid_key", "The API key is not known.")
     if scope != ApiKey.Scope.INGEST and key.scope != scope:
         raise Failure(403, "forbidden", "This API key may only send events and people.")
+    _hold_up(key, now)
     key.used(now)
     return key
+
+
+def _hold_up(key: ApiKey, now: datetime) -> None:
+    """Raise ``Failure`` where more calls come with a key than ``API_RATE_LIMIT`` a second."""
+    most = settings.API_RATE_LIMIT * WINDOW
+    if wait := limits.count(f"key:{key.pk}", most=most, seconds=WINDOW, now=now):
+        raise Failure(
+            429,
+            "too_many_calls",
+            f"More than {most:,} calls came with this key in {WINDOW} seconds; none of this one is"
+            " stored. Send it again later, or many items in one batch.",
+            retry_after=wait,
+        )
 
 
 def _from_header(header: str) -> str:

@@ -37,10 +37,16 @@ class Refusal(Schema):
 
 
 class Failure(Exception):
-    """A call that is refused as a whole, with its HTTP status."""
+    """A call that is refused as a whole, with its HTTP status.
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    ``retry_after``: seconds after which a 429 or 503 should be tried again.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after: int = RETRY_AFTER
+    ) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
         self.status = status
         self.code = code
         self.message = message
@@ -54,5 +60,5 @@ def refuse(failure: Failure) -> HttpResponse:
     if failure.status == 401:
         response["WWW-Authenticate"] = 'Basic realm="Journeys API", charset="UTF-8"'
     if failure.status in (429, 503):
-        response["Retry-After"] = str(RETRY_AFTER)
+        response["Retry-After"] = str(failure.retry_after)
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -30,9 +29,10 @@ def item_of(message: Any, received_at: datetime) -> Item:
     if not isinstance(message, Mapping):
         raise Refused("invalid_item", "An item must be an object.")
     kind = message.get("type")
+    kind = kind if isinstance(kind, str) else ""
     if kind in bodies.UNFIT:
         raise Refused(*bodies.UNFIT[kind])
-    reader = READERS.get(kind) if isinstance(kind, str) else None
+    reader = READERS.get(kind)
     if reader is None:
         raise Refused("unknown_type", "“type” must be one of " + ", ".join(READERS) + ".")
     return reader(message, received_at)
@@ -211,8 +211,8 @@ def _with_shared(item: Any, body: Mapping[str, Any]) -> Any:
     """An item with what the batch says for all."""
     if not isinstance(item, Mapping):
         return item
-    if len(json.dumps(item, ensure_ascii=False)) > bodies.MAX_CALL:
-        return {"type": bodies.TOO_LARGE}
+    if unfit := bodies.unfit(item):
+        return {"type": unfit}
     shared = body.get("context")
     own = item.get("context")
     context = {**shared, **own} if isinstance(shared, Mapping) and isinstance(own, Mapping) else own
@@ -244,7 +244,7 @@ def _described(name: str, text: str) -> dict[str, Any]:
 
 RESPONSES: dict[Any, Any] = {
     200: Received,
-    frozenset({400, 401, 411, 413, 429, 503}): Refusal,
+    frozenset({400, 401, 411, 413, 415, 429, 503}): Refusal,
 }
 
 

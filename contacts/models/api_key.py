@@ -15,7 +15,7 @@ LAST_USED_EVERY = timedelta(minutes=1)
 
 def digest(key: str) -> str:
     """What of a key is kept. The keys are random, so a fast hash is enough."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 class ApiKey(models.Model):

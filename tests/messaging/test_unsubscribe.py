@@ -13,6 +13,7 @@ from contacts.models import Contact, Fact
 from messaging import envelope, links, subscriptions
 from messaging.models import Message, Subscription
 from tests.messaging.conftest import NOW, make_contact, make_topic, queue
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.django_db
 
@@ -50,8 +51,13 @@ class TestOneClick:
             },
             {"data": "", "content_type": "text/plain"},
             {"data": b"\xff\xfe", "content_type": "application/octet-stream"},
+            {"data": b"x", "content_type": "multipart/form-data"},
+            {
+                "data": "a=b&" * 10_001,
+                "content_type": "application/x-www-form-urlencoded",
+            },
         ],
-        ids=["multipart", "urlencoded", "nothing", "anything"],
+        ids=["multipart", "urlencoded", "nothing", "anything", "no boundary", "too many fields"],
     )
     def test_200_no_redirect_no_cookie_and_twice_is_no_error(
         self, message: Message, slash: str, form: dict[str, Any], settings: Any
@@ -157,6 +163,28 @@ class TestForged:
         assert not Contact.objects.filter(pk=message.contact_id).exists()
         client.post(link)
         assert choices(winner.pk).unsubscribed_all
+
+    def test_who_tries_many_is_held_up_and_no_link_of_ours_is(
+        self, redis_server: RedisServer, message: Message, client: Client, settings: Any
+    ) -> None:
+        settings.BAD_LINK_LIMIT = 3
+        answers = [client.get(f"/u/guess{number}/") for number in range(8)]
+        # A minute may end in between, and then counting begins anew.
+        assert 429 in {answer.status_code for answer in answers}
+        held_up = next(answer for answer in answers if answer.status_code == 429)
+        assert 0 < int(held_up["Retry-After"]) <= 60
+        assert client.post(path(message)).status_code == 200
+        assert choices(message.contact_id).unsubscribed_all
+        [key] = {bytes(key).split(b":")[1] for key in redis_server.client.keys("limit:*")}
+        assert b"127.0.0.1" not in key
+
+    def test_it_is_never_redirected_to_https(
+        self, message: Message, client: Client, settings: Any
+    ) -> None:
+        """RFC 8058: a one-click POST is not redirected, whatever a proxy forgets to tell."""
+        settings.SECURE_SSL_REDIRECT = True
+        assert client.post(path(message)).status_code == 200
+        assert client.get("/admin/").status_code == 301
 
     def test_a_test_mail_s_link_changes_nothing(self, client: Client) -> None:
         for kind in ("u", "p"):
