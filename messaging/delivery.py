@@ -45,10 +45,14 @@ Status = Message.Status
 
 @dataclass(slots=True)
 class Parcel:
-    """A claimed message on its way."""
+    """A claimed message on its way.
+
+    ``doubtful_since`` is since when nobody knows whether it was sent, should its lease run out.
+    """
 
     message: Message
     lease_until: datetime
+    doubtful_since: datetime
     rendered: Rendered | None = None
     outcome: Outcome | None = None
     begun: bool = False
@@ -117,7 +121,8 @@ def claim(now: datetime, limit: int) -> tuple[int, list[Parcel]]:
             chosen = choices.get(message.contact_id, subscriptions.NO_CHOICE)
             _decide(message, _refusal(message, suppressed, chosen), now)
         _write(messages, "to", "status", "reason", "attempts", *_TIMES)
-    return len(messages), [Parcel(m, now + LEASE) for m in messages if m.status == Status.SENDING]
+    claimed = [message for message in messages if message.status == Status.SENDING]
+    return len(messages), [Parcel(m, now + LEASE, m.doubtful_since or now) for m in claimed]
 
 
 _TIMES = ("lease_until", "next_attempt_at", "ended_at")
@@ -281,14 +286,24 @@ def _still_ours(parcels: Sequence[Parcel]) -> list[Parcel]:
         )
         .order_by("pk")
         .select_for_update()
-        .values_list("pk", "lease_until")
+        .values_list("pk", "lease_until", "doubtful_since")
     )
-    leased = dict(rows)
-    return [
-        parcel
-        for parcel in parcels
-        if parcel.message.pk in leased and leased[parcel.message.pk] in (parcel.lease_until, None)
-    ]
+    found = {pk: (lease, doubtful_since) for pk, lease, doubtful_since in rows}
+    return [parcel for parcel in parcels if _is_ours(parcel, *found.get(parcel.message.pk, ()))]
+
+
+def _is_ours(parcel: Parcel, *row: datetime | None) -> bool:
+    """Whether the row says so: under our lease, or in doubt since the attempt that we made.
+
+    Somebody may have queued it again by hand and another process may have left it in doubt; then
+    what we know is about an attempt that counts no more.
+    """
+    if not row:
+        return False
+    lease_until, doubtful_since = row
+    if lease_until is not None:
+        return lease_until == parcel.lease_until
+    return doubtful_since == parcel.doubtful_since
 
 
 def _conclude(parcel: Parcel, now: datetime) -> None:
@@ -298,13 +313,13 @@ def _conclude(parcel: Parcel, now: datetime) -> None:
     message.provider, message.provider_id = backends.name(), parcel.provider_id
     if outcome is None and parcel.begun:
         outcome = Outcome(Kind.UNCERTAIN, "interrupted", "The process was stopped.")
-    if outcome is None or outcome.kind is Kind.UNAVAILABLE:
+    if outcome is None or (outcome.kind is Kind.UNAVAILABLE and not outcome.about_message):
         _queue(message, now, burnt=False)
         return
     message.reason, message.error = outcome.reason, outcome.detail
     if outcome.kind is Kind.ACCEPTED:
         message.status, message.sent_at, message.doubtful_since = Status.SENT, now, None
-    elif outcome.kind is Kind.RETRY:
+    elif outcome.kind in (Kind.RETRY, Kind.UNAVAILABLE):
         _retry(message, now, outcome)
     elif outcome.kind is Kind.UNCERTAIN:
         _doubt(message, now)

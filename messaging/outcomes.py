@@ -45,7 +45,9 @@ class Outcome:
     """What became of one attempt. ``reason`` is a word for programs, ``detail`` what was answered.
 
     ``suppress`` says that the address is to blame and nothing may be sent to it again;
-    ``retry_after`` is what the other side asked for.
+    ``retry_after`` is what the other side asked for. ``about_message`` says that the server closed
+    the way out when it saw this address or this mail: it is tried later than the others, and not
+    for ever, so that it can't stand in their way.
     """
 
     kind: Kind
@@ -53,6 +55,7 @@ class Outcome:
     detail: str = ""
     suppress: bool = False
     retry_after: timedelta | None = None
+    about_message: bool = False
 
 
 ACCEPTED = Outcome(Kind.ACCEPTED)
@@ -119,7 +122,7 @@ def _refused(error: smtplib.SMTPRecipientsRefused) -> Outcome:
     text = _text(answer)
     detail = f"{code} {text}".strip()
     if code == 421:
-        return Outcome(Kind.UNAVAILABLE, "unreachable", detail)
+        return Outcome(Kind.UNAVAILABLE, "unreachable", detail, about_message=True)
     if code < 500:
         return Outcome(Kind.RETRY, "try_later", detail)
     return Outcome(Kind.BOUNCED, "refused", detail, suppress=_blames_address(code, text))
@@ -136,6 +139,8 @@ def _blames_address(code: int, text: str) -> bool:
 def _of_answer(error: smtplib.SMTPResponseException, detail: str) -> Outcome:
     """A refusal of the sender or of the mail as a whole: nobody took it."""
     code = error.smtp_code
+    if code == 421 and isinstance(error, smtplib.SMTPDataError):
+        return Outcome(Kind.UNAVAILABLE, "unreachable", detail, about_message=True)
     if code == 421 or isinstance(error, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
         return Outcome(Kind.UNAVAILABLE, "unreachable", detail)
     if 400 <= code < 500:

@@ -27,6 +27,7 @@ from messaging.models import (
     Suppression,
     Template,
 )
+from messaging.outcomes import Kind, Outcome
 from messaging.tracking import News, What, note
 from tests.messaging.conftest import NOW, make_contact, make_template, make_topic, queue
 from tests.servers import HANG_UP, SmtpSink, free_port
@@ -150,6 +151,25 @@ class TestOverSMTP:
         for day in range(3):
             delivery.run(at(days=day))
         assert len(smtp_sink.received) == 2  # the one that hung up had taken it
+
+    @pytest.mark.parametrize("stage", ["RCPT", "DATA"])
+    def test_a_server_that_leaves_at_the_sight_of_one_mail_does_not_stop_the_others(
+        self, smtp_sink: SmtpSink, stage: str
+    ) -> None:
+        """FACTS 3: 421 says that the server closes; where one mail causes it, that one waits."""
+        message, other = queue(), queue()
+        smtp_sink.answer(stage, "421 4.7.0 Closing", to=message.to)
+        delivery.run(NOW)
+        row = fresh(message)
+        assert (row.status, row.reason, row.attempts) == (Status.QUEUED, "unreachable", 1)
+        assert row.next_attempt_at - NOW >= leases.BACKOFF[0]
+        assert (fresh(other).status, fresh(other).attempts) == (Status.QUEUED, 0)
+        assert Channel.load().is_closed(at(seconds=1))
+        delivery.run(at(seconds=30))
+        assert fresh(other).status == Status.SENT
+        for day in range(1, len(leases.BACKOFF) + 1):
+            delivery.run(at(days=day))
+        assert (fresh(message).status, fresh(message).reason) == (Status.FAILED, "gave_up")
 
     def test_a_break_before_the_body_is_tried_again(self, smtp_sink: SmtpSink) -> None:
         message = queue()
@@ -467,6 +487,30 @@ class TestCrash:
         delivery.record(parcels, at(hours=2))
         assert fresh(doubtful).status == Status.SENT
         assert fresh(again).status == Status.QUEUED
+
+    def test_one_who_comes_back_late_says_nothing_of_a_later_attempt(self) -> None:
+        message = queue()
+        _, parcels = delivery.claim(NOW, 10)
+        leases.recover(at(hours=1))
+        leases.send_again(Message.objects.filter(pk=message.pk), now=at(hours=1))
+        delivery.claim(at(hours=1), 10)
+        leases.recover(at(hours=2))
+        assert fresh(message).status == Status.UNCERTAIN
+        parcels[0].begun, parcels[0].outcome = True, Outcome(Kind.FAILED, "refused")
+        delivery.record(parcels, at(hours=3))
+        assert fresh(message).status == Status.UNCERTAIN
+
+    def test_one_who_comes_back_late_with_a_repetition_settles_the_doubt(self) -> None:
+        message = queue(template=make_template(resend_uncertain=True), transactional=True)
+        delivery.claim(NOW, 10)
+        leases.recover(at(hours=1))
+        _, parcels = delivery.claim(at(hours=1), 10)
+        Template.objects.update(resend_uncertain=False)
+        leases.recover(at(hours=2))
+        assert fresh(message).status == Status.UNCERTAIN
+        parcels[0].begun, parcels[0].outcome = True, delivery.outcomes.ACCEPTED
+        delivery.record(parcels, at(hours=3))
+        assert fresh(message).status == Status.SENT
 
     def test_nothing_is_begun_shortly_before_the_lease_runs_out(
         self, monkeypatch: pytest.MonkeyPatch
