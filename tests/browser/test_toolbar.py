@@ -109,6 +109,7 @@ def test_two_people_at_one_draft_are_told_and_nothing_is_lost(
     banner = first.page.locator("[data-banner]")
     banner.get_by_text("Ben Blue saved this journey just now.").wait_for()
     assert days(journey) == "5d"
+    assert first.page.evaluate("document.querySelector('[data-builder]').builder.dirty")
     first.page.get_by_role("button", name="Keep mine instead").click()
     first.saved()
     assert days(journey) == "7d"
@@ -121,6 +122,23 @@ def test_two_people_at_one_draft_are_told_and_nothing_is_lost(
         """document.querySelector("[data-builder]").builder.draft.nodes.pause.for === "7d" """
     )
     assert second.page.locator("[data-banner]").is_hidden()
+
+
+def test_a_server_that_is_away_is_asked_once_and_what_was_drawn_is_kept(
+    first: Marketer, journey: Journey
+) -> None:
+    page = first.page
+    asked: list[str] = []
+    page.route("**/save/", lambda route: (asked.append(route.request.url), route.abort()))
+    wait_for(first, 4)
+    page.get_by_text("The server could not be reached.").wait_for()
+    assert page.evaluate("document.querySelector('[data-builder]').builder.dirty")
+    page.evaluate("document.querySelector('[data-builder]').builder.liveNumbers.refresh()")
+    assert len(asked) == 1
+    page.unroute("**/save/")
+    page.get_by_role("button", name="Try again").click()
+    first.saved()
+    assert days(journey) == "4d"
 
 
 def test_taking_over_what_another_saved_can_be_undone(

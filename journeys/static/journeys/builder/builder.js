@@ -123,30 +123,36 @@ class Builder {
     this.saving = true;
     this.dirty = false;
     this.saved.textContent = "Saving …";
-    const sent = this.draft;
+    const kept = await this.hand(this.draft);
+    this.saving = false;
+    if (!kept) this.dirty = true;
+    else if (this.dirty && !this.saveSoon.waits()) this.save();
+  }
+
+  /** Hand a draft to the server; whether it was kept there. */
+  async hand(draft) {
+    const { revision, instead } = this;
+    this.instead = false;
     try {
-      const { revision, instead } = this;
-      this.instead = false;
-      const response = await post(this.urls.save, { draft: sent, revision, instead });
+      const response = await post(this.urls.save, { draft, revision, instead });
       const state = response.ok || response.status === 409 ? await response.json() : {};
       if (response.status === 409) this.tellOther(state.other, state.revision);
       else if (!response.ok) this.fail(response.status);
-      else if (this.draft === sent) this.take(state);
+      else if (this.draft === draft) this.take(state);
       else this.revision = state.revision;
+      return response.ok;
     } catch {
       this.fail(0);
+      return false;
     }
-    this.saving = false;
-    if (this.dirty && !this.saveSoon.waits()) this.save();
   }
 
-  fail(status) {
+  fail(status, again = () => this.save()) {
     const lost = status === 403 ? "You are signed out, or may not edit this." : "The server could not be reached.";
     this.saved.textContent = "Not saved";
     this.tell(`${lost} Your changes are kept here as long as this page is open.`, [
-      ["Try again", () => this.save()],
+      ["Try again", again],
     ]);
-    this.dirty = true;
   }
 
   /** Somebody else saved: one chooses, and what is not chosen can be brought back. */
@@ -160,8 +166,21 @@ class Builder {
     this.tell(`${words}${back}`, choices);
   }
 
+  /** What the server has now, or null; then it is said, with the way to try again. */
+  async there(again) {
+    try {
+      const response = await fetch(this.urls.draft);
+      if (response.ok) return await response.json();
+      this.fail(response.status, again);
+    } catch {
+      this.fail(0, again);
+    }
+    return null;
+  }
+
   async reload() {
-    const state = await (await fetch(this.urls.draft)).json();
+    const state = await this.there(() => this.reload());
+    if (!state) return;
     this.conflict = false;
     this.dirty = false;
     this.untell();
@@ -172,9 +191,10 @@ class Builder {
   }
 
   async overwrite() {
-    const { revision } = await (await fetch(this.urls.draft)).json();
+    const state = await this.there(() => this.overwrite());
+    if (!state) return;
     this.conflict = false;
-    this.revision = revision;
+    this.revision = state.revision;
     this.instead = true;
     this.untell();
     this.save();
@@ -452,10 +472,13 @@ class Builder {
     this.view.reveal(card);
   }
 
-  openCard(key) {
-    this.panel.open(key);
-    const card = document.getElementById(`jb-card-${key}`);
-    if (card) requestAnimationFrame(() => this.view.reveal(card));
+  async openCard(key) {
+    await this.panel.open(key);
+    // The panel takes room from the map.
+    requestAnimationFrame(() => {
+      const card = document.getElementById(`jb-card-${key}`);
+      if (card) this.view.reveal(card);
+    });
   }
 
   trace(key) {
