@@ -60,7 +60,7 @@ def _check_footer(
         steps = listed([where(definition, seen, place) for place in linkless.values()])
         problems.warning(
             next(iter(linkless.values())),
-            f"No link to unsubscribe of its own: {steps}.",
+            f"Without a link to unsubscribe of its own: {steps}.",
             "Nothing to do: a footer with the link is added. To place it yourself, write "
             "{{ unsubscribe_url }}.",
         )

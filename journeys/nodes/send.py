@@ -18,7 +18,7 @@ class Send(NodeKind):
     order = 10
 
     class Config(forms.Form):
-        template = SlugSetting(catalog="templates", help_text="What is sent.")
+        template = SlugSetting(catalog="templates")
         topic = SlugSetting(
             catalog="topics", required=False, help_text="Only to those who take this topic."
         )
