@@ -142,7 +142,7 @@ MAIL = {
     "sent": Q(status="sent"),
     "queued": Q(status__in=["queued", "sending"]),
     "skipped": Q(status="skipped"),
-    "failed": Q(status="failed"),
+    "failed": Q(status="failed", bounced_at__isnull=True),  # what bounced is counted as such
     "uncertain": Q(status="uncertain"),
     "delivered": Q(delivered_at__isnull=False),
     "opened": Q(opened_at__isnull=False),

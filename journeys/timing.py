@@ -26,7 +26,7 @@ def moment(at: datetime | None) -> SafeString | str:
 
 def plain(at: datetime) -> str:
     """``23 Nov 2026, 20:46``, where only text can stand; in the installation's timezone."""
-    return date_format(timezone.localtime(at), "j M Y, H:i")
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -122,6 +122,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["journeys_project.formats"]
 USE_TZ = True
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -257,6 +258,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# The page to sign in does not always say where to go on.
+LOGIN_REDIRECT_URL = "admin:index"
 
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -368,6 +371,7 @@ UNFOLD = {
             "href": lambda request: static("journeys_project/icon.svg"),
         }
     ],
+    "STYLES": [lambda request: static("journeys_project/admin.css")],
     "DASHBOARD_CALLBACK": "journeys.admin.home.dashboard",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -7,6 +7,7 @@ import smtplib
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.urls import reverse
+from django.utils.formats import localize
 from redis.exceptions import RedisError
 
+from contacts.admin import shown
+from journeys import timing
 from journeys.management.commands.worker import QueueWorker, SimpleQueueWorker
 from journeys_project.logs import LineFormatter
 from journeys_project.navigation import sidebar
@@ -104,6 +108,20 @@ def test_a_deployment_on_https_has_no_warnings(tmp_path: Path) -> None:
 
 
 # Sign-in and headers
+
+
+@pytest.mark.django_db
+def test_who_signs_in_comes_to_the_overview(client: Client, admin_user: Any) -> None:
+    """Also where the page to sign in was opened by itself, without a page to go on to."""
+    right = {"username": "admin", "password": "password"}
+    answer = client.post(reverse("admin:login"), right)
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+
+
+def test_dates_are_written_alike_everywhere() -> None:
+    moment = datetime(2026, 3, 1, 17, 5, tzinfo=UTC)
+    assert localize(moment) == shown.moment(moment) == timing.plain(moment) == "1 Mar 2026, 17:05"
+    assert localize(moment.date()) == shown.day(moment) == "1 Mar 2026"
 
 
 @pytest.mark.django_db

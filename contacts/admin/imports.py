@@ -37,7 +37,10 @@ class UploadForm(forms.ModelForm):
 
     upload = forms.FileField(
         label="CSV file",
-        help_text="As Excel, Numbers or another program saves it. The first row names the columns.",
+        help_text=(
+            "As Excel, Numbers or another program saves it. The first row names the columns. Saving"
+            " it only reads it: you map the columns and see a dry run before anybody is imported."
+        ),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
     )
 

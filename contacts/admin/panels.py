@@ -13,14 +13,14 @@ def mails(contact, before, limit):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from django.http import HttpRequest
 
-from contacts.models import Contact
+from contacts.models import Contact, Event
 
 Tone = Literal["", "good", "bad", "warning"]
 
@@ -65,8 +65,12 @@ Sections = Callable[[Contact, HttpRequest], Section | None]
 #: Called with the contact, a moment or None, and a number: the latest so many entries before it.
 Source = Callable[[Contact, datetime | None, int], Sequence[Entry]]
 
+#: Called with events: icon, title and detail of those it knows better than by their names.
+Words = Callable[[Sequence[Event]], Mapping[int, tuple[str, str, str]]]
+
 _sections: list[tuple[int, Sections]] = []
 _sources: list[Source] = []
+_words: list[Words] = []
 
 
 def section(order: int) -> Callable[[Sections], Sections]:
@@ -84,6 +88,20 @@ def timeline(source: Source) -> Source:
     """Add a source of entries."""
     _sources.append(source)
     return source
+
+
+def event_words(words: Words) -> Words:
+    """Add words for events, by their pk: icon, title and detail."""
+    _words.append(words)
+    return words
+
+
+def words_of(events: Sequence[Event]) -> dict[int, tuple[str, str, str]]:
+    """Icon, title and detail of the events that a room has words for."""
+    found: dict[int, tuple[str, str, str]] = {}
+    for words in _words:
+        found |= words(events)
+    return found
 
 
 def sections_of(contact: Contact, request: HttpRequest) -> list[Section]:

@@ -98,12 +98,12 @@ class ContactAdmin(LargeList):
     @display(description="User id")
     def user_id(self, contact: Contact) -> str:
         """The id in the customer's own systems."""
-        return contact.external_id or ""
+        return contact.external_id or self.get_empty_value_display()
 
     @display(description="Time zone")
     def zone(self, contact: Contact) -> str:
         """The IANA name."""
-        return contact.timezone
+        return contact.timezone or self.get_empty_value_display()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str

@@ -46,12 +46,12 @@ def words(value: Any) -> str:
 
 def day(value: datetime) -> str:
     """A date."""
-    return date_format(value, "j M Y")
+    return date_format(value, "DATE_FORMAT")
 
 
 def moment(value: datetime) -> str:
     """A date and time in the time zone of the admin."""
-    return date_format(timezone.localtime(value), "j M Y, H:i")
+    return date_format(timezone.localtime(value), "DATETIME_FORMAT")
 
 
 def table(values: Mapping[str, Any]) -> SafeString:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from contacts.admin import shown
-from contacts.admin.panels import Entry, Row, Section, section, timeline
+from contacts.admin.panels import Entry, Row, Section, section, timeline, words_of
 from contacts.models import Contact, Event, Membership, Merge
 
 
@@ -66,16 +66,16 @@ def events(contact: Contact, before: datetime | None, limit: int) -> Sequence[En
     found = Event.objects.filter(contact=contact).order_by("-occurred_at", "-id")
     if before is not None:
         found = found.filter(occurred_at__lt=before)
+    latest = list(found[:limit])
+    words = words_of(latest)
     return [
         Entry(
             event.occurred_at,
-            "bolt",
-            event.name,
-            shown.line(event.properties),
+            *(words.get(event.pk) or ("bolt", event.name, shown.line(event.properties))),
             reverse("admin:contacts_event_change", args=[event.pk]),
             rank=event.pk,
         )
-        for event in found[:limit]
+        for event in latest
     ]
 
 

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from contacts.admin import panels
-from contacts.models import Contact
+from contacts.models import Contact, Event
 from messaging import subscriptions, wording
-from messaging.models import Message, Topic
+from messaging.models import Message, Template, Topic
 
 Status = Message.Status
 
@@ -57,6 +57,30 @@ def mails(contact: Contact, before: datetime | None, limit: int) -> Sequence[pan
         found = found.filter(queued_at__lt=before)
     newest = found.defer("text", "html", "context").order_by("-queued_at", "-pk")[:limit]
     return [_entry(message) for message in newest]
+
+
+_TOLD = {
+    "message_delivered": ("mark_email_read", "“{}” was delivered"),
+    "message_opened": ("drafts", "Opened “{}”"),
+    "message_clicked": ("ads_click", "Followed a link in “{}”"),
+    "message_bounced": ("mail_off", "“{}” bounced"),
+}
+
+
+@panels.event_words
+def told(events: Sequence[Event]) -> dict[int, tuple[str, str, str]]:
+    """What became of mails (T7), by the name of the template; one statement."""
+    mine = [event for event in events if event.name in _TOLD]
+    slugs = {str(event.properties.get("template")) for event in mine}
+    names = dict(Template.objects.filter(slug__in=slugs).values_list("slug", "name"))
+    found = {}
+    for event in mine:
+        icon, title = _TOLD[event.name]
+        template = str(event.properties.get("template"))
+        where = [str(event.properties.get(part) or "") for part in ("journey", "node")]
+        title = title.format(names.get(template, template))
+        found[event.pk] = (icon, title, " · ".join(filter(None, where)))
+    return found
 
 
 def _entry(message: Message) -> panels.Entry:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts import ingest
 from contacts.admin import panels
 from contacts.items import Identify, Track
-from contacts.models import Contact
+from contacts.models import Contact, Event
 from journeys import plans, publishing, work
+from messaging.models import Template
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +58,35 @@ def test_visits_stand_in_the_timeline_in_their_order(contact: Contact) -> None:
         ("hourglass_empty", "Trial · is still there"),
     ]
     assert panels.entries_of(contact, T0, 40) == []
+
+
+def test_what_became_of_mails_is_told_in_words(contact: Contact, admin_client: Client) -> None:
+    """T7: the events say it for conditions; a person reads what happened to which mail."""
+    Template.objects.create(slug="hello", name="Good day", subject="x", text="x")
+    names = ("delivered", "opened", "clicked", "bounced")
+    properties = {"journey": "trial", "node": "rest", "template": "hello"}
+    Event.objects.bulk_create(
+        Event(
+            contact=contact,
+            name=f"message_{name}",
+            message_id=name,
+            properties={**properties, "template": "gone"} if name == "bounced" else properties,
+            occurred_at=T0 + timedelta(minutes=number),
+            received_at=T0 + timedelta(minutes=number),
+        )
+        for number, name in enumerate(names, 1)
+    )
+    entries = [one for one in panels.entries_of(contact, None, 4) if "·" in one.detail]
+    assert [(one.title, one.detail) for one in reversed(entries)] == [
+        ("“Good day” was delivered", "trial · rest"),
+        ("Opened “Good day”", "trial · rest"),
+        ("Followed a link in “Good day”", "trial · rest"),
+        ("“gone” bounced", "trial · rest"),
+    ]
+    events = list(Event.objects.filter(contact=contact))
+    with CaptureQueriesContext(connection) as statements:
+        panels.words_of(events)
+    assert len(statements) == 1
 
 
 def test_the_page_shows_journeys_and_visits(contact: Contact, admin_client: Client) -> None:

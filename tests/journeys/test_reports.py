@@ -92,6 +92,16 @@ def test_a_rate_of_nothing_is_none() -> None:
     assert share(0, 4) == "0 %"
 
 
+def test_what_bounced_is_counted_once(admin: Client, journey: Journey) -> None:
+    act("began", 3)
+    mails = list(Message.objects.order_by("pk").values_list("pk", flat=True))
+    Message.objects.filter(pk=mails[0]).update(status="failed")
+    Message.objects.filter(pk=mails[1]).update(status="failed", bounced_at=clock.now())
+    Message.objects.filter(pk=mails[2]).update(status="sent", bounced_at=clock.now())
+    counts = reports.nodes(journey, None)["hello"].messages
+    assert (counts["failed"], counts["bounced"], counts["sent"]) == (1, 2, 1)
+
+
 def test_what_needs_attention_leads_to_exactly_that(admin: Client, journey: Journey) -> None:
     act("began", 5)
     now = clock.now()

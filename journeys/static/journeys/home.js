@@ -17,7 +17,6 @@ function paint(canvas) {
     borderWidth: kind === "line" ? 2 : 0,
     pointRadius: 0,
     pointHitRadius: 12,
-    tension: 0.3,
   }));
   return new window.Chart(canvas, {
     type: kind,

@@ -81,9 +81,13 @@ export class Live {
       parts.push(this.people(said, "Stand here now", `node=${at}`, "jb-here"));
     }
     const mail = one.messages;
-    const failed = one.failed + (mail.failed ?? 0) + (mail.bounced ?? 0) + (mail.uncertain ?? 0);
-    if (failed) {
-      parts.push(this.people(`${short.format(failed)} failed`, "Failed passages and mails", `through=${at}`, "jb-failed"));
+    const failed = one.failed + (mail.failed ?? 0) + (mail.uncertain ?? 0);
+    const troubles = [
+      [failed, "failed", "Failed passages and mails, and mails of which it is uncertain whether they were sent"],
+      [mail.bounced, "bounced", "Mails that came back"],
+    ];
+    for (const [count, word, title] of troubles) {
+      if (count) parts.push(this.people(`${short.format(count)} ${word}`, title, `through=${at}`, "jb-failed"));
     }
     if (!mail.sent) {
       const went = Object.values(one.outcomes).reduce((sum, count) => sum + count, 0);
