@@ -6,7 +6,6 @@ the outbox folder with its own date where mails are files, and else nothing is s
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,13 +17,13 @@ from django.conf import settings
 
 from contacts import ingest, segments
 from journeys import work
+from journeys.demo.inboxes import Inboxes
 from journeys.demo.past import Deed
 from journeys.world import Policy
-from messaging import backends, delivery, envelope, outcomes, tracking
+from messaging import backends, delivery, envelope, outcomes
 from messaging.delivery import Parcel
 from messaging.models import Installation, Message
 from messaging.rendering import Rendered
-from messaging.tracking import News, What
 
 #: Mails that are handed over together.
 MAILS = 500
@@ -45,10 +44,10 @@ class Replay:
     """The past up to ``end``, day by day."""
 
     def __init__(self, chance: random.Random, end: datetime) -> None:
-        self.chance, self.end = chance, end
+        self.end = end
         self.installation = Installation.load()
         self.connection = backends.connect()
-        self.news: list[tuple[datetime, int, News]] = []
+        self.inboxes = Inboxes(chance)
 
     def play(self, deeds: Sequence[Deed]) -> None:
         """Take in what people did, in the order in which they did it."""
@@ -65,7 +64,7 @@ class Replay:
         work.work(now, policy=Punctual())
         while parcels := delivery.claim(now, MAILS)[1]:
             self._hand_over(parcels, now)
-        self._tell(now)
+        self.inboxes.tell(now)
 
     def _hand_over(self, parcels: Sequence[Parcel], now: datetime) -> None:
         delivery.prepare(parcels, self.installation, now)
@@ -76,16 +75,16 @@ class Replay:
         sent = [p.message for p in parcels if p.message.status == Message.Status.SENT]
         for message in sent:
             message.sent_at = min(message.queued_at + _HANDED_OVER, self.end)
-            self._foresee(message)
+            self.inboxes.foresee(message)
             self._write(message)
-        if not _mails_are_files():
+        if not mails_are_files():
             for message in sent:
                 message.provider = "demo"
         Message.objects.bulk_update(sent, ["sent_at", "provider"])
 
     def _write(self, message: Message) -> None:
         """Write a mail of the past as the file it would have been."""
-        if not _mails_are_files():
+        if not mails_are_files():
             return
         rendered = Rendered(message.subject, message.text, message.html)
         mail = envelope.mail(message, rendered, self.installation, self.connection)
@@ -96,34 +95,7 @@ class Replay:
         name = f"{message.sent_at:%Y%m%dT%H%M%S.%fZ}-{message.uuid}.eml"
         (folder / name).write_bytes(mail.message().as_bytes())
 
-    def _foresee(self, message: Message) -> None:
-        """What will become of a mail: most arrive, half of those are opened, some clicked."""
-        assert message.sent_at is not None
-        at, luck = message.sent_at + timedelta(seconds=3), self.chance.random()
-        if luck < 0.012:
-            self._expect(message, What.BOUNCED, at, detail="550 5.1.1 No such user")
-            return
-        self._expect(message, What.DELIVERED, at)
-        opened = at + timedelta(minutes=self.chance.lognormvariate(4, 1.5))
-        if luck < 0.47:
-            self._expect(message, What.OPENED, opened)
-        if luck < 0.12:
-            self._expect(message, What.CLICKED, opened + timedelta(seconds=20))
-        if luck > 0.995:
-            self._expect(message, What.UNSUBSCRIBED, opened)
-        elif luck > 0.994:
-            self._expect(message, What.COMPLAINED, opened)
 
-    def _expect(self, message: Message, what: What, at: datetime, *, detail: str = "") -> None:
-        news = News(message.pk, what, at, suppress=what is What.BOUNCED, detail=detail)
-        heapq.heappush(self.news, (at, len(self.news) + message.pk * 10, news))
-
-    def _tell(self, now: datetime) -> None:
-        told = []
-        while self.news and self.news[0][0] <= now:
-            told.append(heapq.heappop(self.news)[2])
-        tracking.note(told, received_at=now)
-
-
-def _mails_are_files() -> bool:
+def mails_are_files() -> bool:
+    """Whether mails go into the outbox folder, where no provider tells what became of them."""
     return backends.name() == "eml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
@@ -13,10 +14,13 @@ from django.core import mail
 from django.core.management import call_command
 from django.db.models import F
 
+from contacts import clock
 from contacts.models import Contact, Fact
 from journeys.demo import past
+from journeys.management.commands import demo_traffic
 from journeys.models import Enrollment, Journey, Visit
 from messaging.models import Message
+from tests.messaging.conftest import make_template, queue
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +57,25 @@ def test_the_past_has_a_shape(house: Path) -> None:
     opened = Message.objects.filter(opened_at__isnull=False).count()
     assert 0.3 < opened / Message.objects.filter(status="sent").count() < 0.6
     assert set(Journey.objects.values_list("status", flat=True)) == {"live", "draft"}
+
+
+def test_somebody_reads_the_mails_of_now(house: Path, settings: Any) -> None:
+    """Where mails become files no provider tells what became of them, so the demo does."""
+    settings.EMAIL_BACKEND = "messaging.backends.EmlBackend"
+    at = clock.now()
+    template = make_template()
+    old, *fresh = [queue(template=template).pk for _ in range(41)]
+    mails = Message.objects.order_by("pk")
+    mails.update(status="sent", sent_at=at + timedelta(seconds=1))
+    mails.filter(pk=old).update(sent_at=at - timedelta(seconds=1))
+    readers = demo_traffic.Readers(random.Random(7), at)
+    readers.read(at + timedelta(seconds=2))
+    assert not mails.filter(delivered_at__isnull=False).exists()
+    readers.read(at + timedelta(seconds=5))
+    told = mails.exclude(delivered_at=None, bounced_at=None)
+    assert list(told.values_list("pk", flat=True)) == fresh
+    readers.read(at + timedelta(hours=3))
+    assert 0.2 < mails.filter(opened_at__isnull=False).count() / len(fresh) < 0.8
 
 
 def test_no_mail_of_the_past_leaves(house: Path, settings: Any) -> None:

@@ -9,15 +9,21 @@ import urllib.request
 import uuid
 from argparse import ArgumentParser
 from collections import deque
+from datetime import datetime
 from typing import Any
 from urllib.error import URLError
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError
 
+from contacts.clock import now
 from journeys.demo import PEOPLE
+from journeys.demo.inboxes import Inboxes
 from journeys.demo.past import FIRST, LAST, PLANS, SOURCES
+from journeys.demo.replay import mails_are_files
 from journeys.management.commands.load_demo import KEY_FILE
+from messaging.models import Message
 
 Event = dict[str, Any]
 #: After so many posts the traffic slows down, so that a house left running does not fill up.
@@ -77,6 +83,27 @@ class Visitors:
         return [_event(person, name, cart_id=cart, total=total)]
 
 
+class Readers:
+    """What becomes of the mails that go into the outbox folder. Hours are minutes here, too."""
+
+    def __init__(self, chance: random.Random, since: datetime) -> None:
+        self.inboxes = Inboxes(chance, pace=60)
+        self.since = since
+
+    def read(self, at: datetime) -> None:
+        """Look what was sent since the last time, and tell what has become of all by ``at``."""
+        if not mails_are_files():
+            return  # a provider tells it, or nobody knows
+        sent = Message.objects.filter(
+            status=Message.Status.SENT, sent_at__gt=self.since, sent_at__lte=at
+        )
+        for message in sent.only("sent_at").order_by("sent_at"):
+            self.inboxes.foresee(message)
+            assert message.sent_at is not None
+            self.since = message.sent_at
+        self.inboxes.tell(at)
+
+
 def _event(person: str, name: str, **properties: Any) -> Event:
     return {
         "type": "track",
@@ -108,11 +135,19 @@ class Command(BaseCommand):
         key, stop = file.read_text().strip(), threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        visitors, posts = Visitors(random.Random()), 0  # noqa: S311  a demo, no secret
+        chance = random.Random()  # noqa: S311  a demo, no secret
+        visitors, readers, posts = Visitors(chance), Readers(chance, now()), 0
         while not stop.is_set() and posts != options["count"]:
             self._post(key, visitors.act())
+            self._read(readers)
             posts += 1
             stop.wait(options["every"] * (1 if posts < LIVELY else SLOWER))
+
+    def _read(self, readers: Readers) -> None:
+        try:
+            readers.read(now())
+        except (OperationalError, InterfaceError) as error:
+            self.stderr.write(f"What became of mails is told later: {error}")
 
     def _post(self, key: str, events: list[Event]) -> None:
         request = urllib.request.Request(

@@ -84,7 +84,7 @@ export class Live {
     const failed = one.failed + (mail.failed ?? 0) + (mail.uncertain ?? 0);
     const troubles = [
       [failed, "failed", "Failed passages and mails, and mails of which it is uncertain whether they were sent"],
-      [mail.bounced, "bounced", "Mails that came back"],
+      [mail.bounced, "bounced", `${mail.bounced} of ${mail.sent} sent mails came back`],
     ];
     for (const [count, word, title] of troubles) {
       if (count) parts.push(this.people(`${short.format(count)} ${word}`, title, `through=${at}`, "jb-failed"));
@@ -95,7 +95,8 @@ export class Live {
     } else {
       parts.push(
         this.people(`${short.format(mail.sent)} sent`, "Sent in this period", `through=${at}`),
-        this.rate("done_all", "delivered", mail),
+        // What bounced is the other side of what was delivered, and a card has room for one of them.
+        ...(mail.bounced ? [] : [this.rate("done_all", "delivered", mail)]),
         this.rate("drafts", "opened", mail),
         this.rate("ads_click", "clicked", mail),
       );
