@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 #: Rows that a list counts and leads to; behind them is the search.
 MOST = 10_000
@@ -45,6 +46,16 @@ class BoundedPaginator(Pages):
         return max(1, -(-min(int(self.count), MOST) // self.per_page))
 
 
+class LargeChangeList(ChangeList):
+    """A list that is not counted as a whole: its head says a number only where rows were chosen."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of the page."""
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
 class LargeList(ModelAdmin):
     """A list that answers at once however long it is: no full counts, no sorting by any column."""
 
@@ -54,6 +65,10 @@ class LargeList(ModelAdmin):
     list_max_show_all = 0
     sortable_by: tuple[str, ...] = ()
     list_filter_submit = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list that belongs to it."""
+        return LargeChangeList
 
 
 class ReadOnly(ModelAdmin):

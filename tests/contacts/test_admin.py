@@ -71,6 +71,14 @@ def test_each_list_and_page_answers(admin_client: Client, model: str):
         assert admin_client.get(at(f"{model}_change", row.pk)).status_code == 200
 
 
+def test_the_head_of_a_large_list_says_a_number_only_where_rows_were_chosen(admin_client: Client):
+    ann()
+    everybody = admin_client.get(at("contact_changelist"))
+    assert "(<a" not in everybody.text
+    chosen = admin_client.get(at("contact_changelist"), {"q": "nobody"})
+    assert "0 results" in chosen.text
+
+
 # People
 
 
