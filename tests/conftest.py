@@ -71,12 +71,13 @@ def _point_redis_at(settings: Any, url: str) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> None:
-    """Forget what the process remembers of rows: the next test's rows may have the same ids."""
-    from contacts import catalogue
+    """Forget what the process remembers: the next test's rows may have the same ids."""
+    from contacts import catalogue, limits
     from journeys import plans
 
     plans.forget()
     catalogue.forget()
+    limits.listen_again()
     cache.clear()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,14 +17,6 @@ from tests.servers import RedisServer
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 3, 1, 9, 0, 3, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def forgiving() -> Iterator[None]:
-    """What Redis did in another test is forgotten."""
-    limits.listen_again()
-    yield
-    limits.listen_again()
 
 
 @pytest.fixture

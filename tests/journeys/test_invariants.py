@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -60,12 +61,12 @@ def check_counts() -> None:
     assert Message.objects.count() == sends.exclude(left_at=None, enrollment__ended_at=None).count()
 
 
-def crashing(draw: Callable[[Any], Any], write: Callable[..., Any]) -> Callable[..., Any]:
+def crashing(chance: random.Random, write: Callable[..., Any]) -> Callable[..., Any]:
     """``store.write`` in a process that may die after it wrote, and before it committed."""
 
     def written(world: Any) -> Any:
         result = write(world)
-        if draw(st.integers(0, 3)) == 0:
+        if chance.randrange(4) == 0:
             raise Crash
         return result
 
@@ -75,38 +76,37 @@ def crashing(draw: Callable[[Any], Any], write: Callable[..., Any]) -> Callable[
 class Restarted(House):
     """A house whose worker dies and is started again."""
 
-    draw: Callable[[Any], Any]
+    chance: random.Random
 
     def work(self, now: Any) -> None:
         while True:
-            work.BATCH = self.draw(st.sampled_from([1, 2, 3, 500]))
+            work.BATCH = self.chance.choice([1, 2, 3, 500])
             try:
-                with transaction.atomic():
-                    super().work(now)
+                super().work(now)
             except Crash:
-                continue
+                continue  # what earlier batches committed stays
             return
 
 
 @pytest.mark.django_db
 @settings(
-    max_examples=30,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-@given(seed=st.sampled_from(SEEDS), data=st.data())
+@given(seed=st.sampled_from(SEEDS), luck=st.integers(0, 2**32))
 def test_batches_and_crashes_change_nothing(
-    monkeypatch: pytest.MonkeyPatch, seed: int, data: st.DataObject
+    monkeypatch: pytest.MonkeyPatch, seed: int, luck: int
 ) -> None:
-    case = generate.case(seed)
+    # A long story takes more chances than Hypothesis holds, so it chooses where they begin.
+    case, chance = generate.case(seed), random.Random(luck)
     with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patch:
         files = generate.write(case, Path(folder))
         lines = lines_of(case, files)
         assert lines
         expected = simulate(files.journey, files.contacts, files.events, case.until, case.start)
         patch.setattr(work, "BATCH", 500)
-        patch.setattr(store, "write", crashing(data.draw, store.write))
 
         def check() -> None:
             check_paths()
@@ -114,8 +114,9 @@ def test_batches_and_crashes_change_nothing(
 
         with transaction.atomic():
             house = Restarted(case.journey, read_contacts(files.contacts))
-            house.draw = data.draw
+            house.chance = chance
             house.open(lines[0].at)
+            patch.setattr(store, "write", crashing(chance, store.write))
             hourly = "segment" in case.journey["entry"]["trigger"]
             house.play(lines, lines[0].at, case.until, hourly=hourly, after_each=check)
             results = house.results()

@@ -184,7 +184,9 @@ def test_who_came_last_and_whose_time_has_come_do_not_wait_for_a_large_import() 
     assert len(picked) == len(set(picked)) == 20
     assert picked[:8] == [f"row{n}" for n in range(8)]
     assert "last" in picked
-    assert {"early0", "early1", "early2", "early3"} <= set(picked)
+    assert (
+        len({f"early{n}" for n in range(5)} & set(picked)) == 4
+    )  # all are due since the same time
     work.work(T0 + DAY)
     assert not Fact.objects.exists()
     assert Enrollment.objects.filter(status="completed").count() == 6
