@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -26,11 +28,26 @@ FAILURE_TTL = 60
 MOST_MINUTES = 500
 
 
+_held: ContextVar[bool] = ContextVar("nudges_held", default=False)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Nudge nobody inside: whoever calls works through what it makes by itself."""
+    token = _held.set(True)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
 def nudge(queue: str, job: Callable[..., Any], job_id: str) -> None:
     """Have ``job`` run soon. Of many nudges one is kept for each worker, and one after these.
 
     The last is needed because those that run may have looked already when the new row came.
     """
+    if _held.get():
+        return
     try:
         target = django_rq.get_queue(queue)
         for name in _ids(job_id, target):
@@ -61,6 +78,8 @@ def _ids(job_id: str, queue: Queue) -> Iterator[str]:
 
 def at_minutes(queue: str, job: Callable[..., Any], name: str, minutes: Iterable[datetime]) -> None:
     """Have ``job`` run at each of these minutes: one job a minute, whatever waits for it."""
+    if _held.get():
+        return
     try:
         scheduler = django_rq.get_queue(queue)
         for minute in sorted(set(minutes))[:MOST_MINUTES]:

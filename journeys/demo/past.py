@@ -65,9 +65,8 @@ class Past:
     def _moment(self, day: datetime) -> datetime:
         """A moment of that day, at an hour at which people are about."""
         hour = self.chance.choices(range(24), HOURS)[0]
-        # Some do what they do at the same minute, so they are received in one batch.
-        minute = 30 * self.chance.randrange(2)
-        return day.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        # Many do what they do at the same minute, so they are received in one batch.
+        return day.replace(hour=hour, minute=30, second=0, microsecond=0)
 
     def _live(self, person: str, number: int) -> None:
         # More and more people come, so the signups of a week grow.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from contacts import ingest, segments
+from contacts import ingest, nudges, segments
 from journeys import work
 from journeys.demo.inboxes import Inboxes
 from journeys.demo.past import Deed
@@ -51,13 +51,14 @@ class Replay:
 
     def play(self, deeds: Sequence[Deed]) -> None:
         """Take in what people did, in the order in which they did it."""
-        for _, received in groupby(deeds, key=lambda deed: deed.at.date()):
-            last = self.end
-            for at, batch in groupby(received, key=lambda deed: deed.at):
-                ingest.record([deed.item for deed in batch], received_at=at, source="demo")
-                last = at
-            self._step(min(last + timedelta(minutes=10), self.end))
-        self._step(self.end)
+        with nudges.held():
+            for _, received in groupby(deeds, key=lambda deed: deed.at.date()):
+                last = self.end
+                for at, batch in groupby(received, key=lambda deed: deed.at):
+                    ingest.record([deed.item for deed in batch], received_at=at, source="demo")
+                    last = at
+                self._step(min(last + timedelta(minutes=10), self.end))
+            self._step(self.end)
 
     def _step(self, now: datetime) -> None:
         segments.recount_hour(now.replace(minute=0, second=0, microsecond=0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import django_rq
 import pytest
 from rq import Worker
@@ -39,3 +41,13 @@ def test_each_worker_gets_a_nudge_of_its_own_and_one_waits(queue):
 def test_without_redis_a_nudge_is_lost_quietly(settings):
     nudges.nudge(QUEUE, job, "look")
     nudges.at_minutes(QUEUE, job, "look", [])
+
+
+def test_who_works_by_himself_nudges_nobody(queue):
+    with nudges.held():
+        nudges.nudge(QUEUE, job, "look")
+        nudges.at_minutes(QUEUE, job, "look", [datetime.now(UTC)])
+    assert queue.job_ids == []
+    assert queue.scheduled_job_registry.get_job_ids() == []
+    nudges.nudge(QUEUE, job, "look")
+    assert queue.job_ids == ["look"]
