@@ -1,6 +1,6 @@
 """The engine against one job for each person and step: journeys a second, on PostgreSQL.
 
-    python -m bench.engine [--quick]
+    python bench/engine.py [--quick]
 
 10,000 contacts go through *send → wait → branch → send*; mails are queued and not handed over. The
 baseline does the same with RQ's SimpleWorker, the fastest of its kind, one worker each.
@@ -8,8 +8,12 @@ baseline does the same with RQ's SimpleWorker, the fastest of its kind, one work
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run by its path
 
 from bench.house import arguments, house, peak_memory, result, table, timed
 

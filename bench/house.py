@@ -8,13 +8,17 @@ import json
 import os
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.servers import PostgresCluster, RedisServer, postgres_binaries
+
+ROOT = Path(__file__).parents[1]
 
 
 def arguments(description: str) -> argparse.Namespace:
@@ -22,6 +26,17 @@ def arguments(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a smaller run, under 40 seconds")
     return parser.parse_args()
+
+
+def anew(program: str, *arguments: object) -> Any:
+    """What the last line of JSON of ``bench.program`` says, run in a process of its own: Django
+    knows one database in its life, and memory is measured for a process.
+    """
+    command = [sys.executable, "-m", f"bench.{program}", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @contextlib.contextmanager

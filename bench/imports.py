@@ -1,6 +1,6 @@
 """A CSV import against a bare ``bulk_create`` of the same rows, on PostgreSQL and SQLite.
 
-    python -m bench.imports [--quick]
+    python bench/imports.py [--quick]
 
 Contacts with ten attributes. The import also reads the file, looks for each contact, checks each
 cell, writes the engine's facts, the catalogue and what is needed to undo it; ``bulk_create`` is
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from bench.house import house, peak_memory, result, table, timed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run by its path
+
+from bench.house import anew, house, peak_memory, result, table, timed
 
 TARGET = 0.5
 NAMES = [f"attribute_{number}" for number in range(10)]
@@ -102,21 +103,12 @@ def memory(count: int) -> None:
     print(json.dumps({"before": before, "peak": peak_memory()}))
 
 
-def run(*arguments: object) -> dict[str, float]:
-    """The last line of this program, run anew: Django knows one database a process."""
-    command = [sys.executable, "-m", "bench.imports", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def main() -> None:
     """Measure on both databases, and the memory of a large file."""
     quick = "--quick" in sys.argv
     count, rounds, large = (5_000, 2, 20_000) if quick else (100_000, 2, 1_000_000)
-    found = {name: run(name, count, rounds) for name in ("postgresql", "sqlite")}
-    peak = run("memory", large)
+    found = {name: anew("imports", name, count, rounds) for name in ("postgresql", "sqlite")}
+    peak = anew("imports", "memory", large)
     rows = [
         (
             name,

@@ -1,6 +1,6 @@
 """The contact list, the search and the timeline among a million contacts, on PostgreSQL.
 
-    python -m bench.lists [--quick]
+    python bench/lists.py [--quick]
 
 Each page is opened as a person opens it. ``ratio`` is the slowest query of all, in units of the
 100 ms that none may take. The plans of the slowest are shown.
@@ -9,7 +9,11 @@ Each page is opened as a person opens it. ``ratio`` is the slowest query of all,
 from __future__ import annotations
 
 import random
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run by its path
 
 from bench.house import arguments, house, result, table, timed
 

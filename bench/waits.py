@@ -1,6 +1,6 @@
 """A million waiting, a thousand due: as fast as with ten thousand waiting.
 
-    python -m bench.waits [--quick]
+    python bench/waits.py [--quick]
 
 Finds and resumes 1,000 due enrollments, on PostgreSQL and on SQLite, with few and with many others
 waiting. The ratio is the worse of the two databases' time with many over its time with few. With
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from bench.house import house, result, table, timed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run by its path
+
+from bench.house import anew, house, result, table, timed
 
 TARGET = 1.5
 DUE = 1000
@@ -121,10 +123,7 @@ def main() -> None:
     few, many = (10_000, 100_000) if "--quick" in sys.argv else (10_000, 1_000_000)
     rows, ratios = [], []
     for database in ("postgresql", "sqlite"):
-        # A process of its own for each: Django knows one database in its life.
-        command = [sys.executable, "-m", "bench.waits", "--measure", database, str(few), str(many)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        with_few, with_many = json.loads(done.stdout.splitlines()[-1])
+        with_few, with_many = anew("waits", "--measure", database, few, many)
         ratios.append(with_many / with_few)
         rows.append((database, with_few * 1000, with_many * 1000, ratios[-1]))
     table(("database", f"ms with {few:,}", f"ms with {many:,}", "ratio"), rows)
