@@ -372,6 +372,7 @@ UNFOLD = {
         }
     ],
     "STYLES": [lambda request: static("journeys_project/admin.css")],
+    "SCRIPTS": [lambda request: static("journeys_project/admin.js")],
     "DASHBOARD_CALLBACK": "journeys.admin.home.dashboard",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -1,10 +1,23 @@
 """The admin in a real browser, under the site's own content security policy."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+
+from contacts import ingest
+from contacts.items import Identify, Track
+from contacts.models import ApiKey, Segment
+from messaging import subscriptions
+from messaging.models import Installation
+from tests.browser.barriers import barriers, in_theme
+from tests.messaging.conftest import make_topic, queue
 
 pytestmark = pytest.mark.browser
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 def test_a_signed_in_user_finds_the_way(signed_in_page: Any) -> None:
@@ -27,3 +40,46 @@ def test_alpine_runs_and_inline_scripts_do_not(signed_in_page: Any) -> None:
     assert signed_in_page.evaluate("window.wasRun") is None
     assert any("inline script" in complaint for complaint in signed_in_page.complaints)
     signed_in_page.complaints.clear()
+
+
+def addresses() -> list[str]:
+    """Each list, each page to add something, and the page of a row of each kind that has one."""
+    found = ["password_change/"]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        row = model._default_manager.first()
+        for page, arguments in (
+            ("changelist", []),
+            ("add", []),
+            *([("change", [row.pk])] if row else []),
+        ):
+            try:
+                found.append(reverse(f"{name}_{page}", args=arguments).removeprefix("/admin/"))
+            except NoReverseMatch:
+                continue
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_page_has_serious_barriers(signed_in_page: Any) -> None:
+    """In both themes; the pages of journeys are looked at more closely in their own test."""
+    ingest.record(
+        [
+            Identify({"plan": "pro"}, external_id="u1", email="u1@example.com"),
+            Track("order_placed", {"total": 5}, external_id="u1"),
+        ],
+        received_at=NOW,
+    )
+    Segment.objects.create(slug="pro", name="Pro", condition={"event": "order_placed"})
+    ApiKey.make("shop")
+    Installation().save()
+    queue(topic=make_topic())
+    subscriptions.suppress("gone@example.com", at=NOW)
+    found: dict[str, list[str]] = {}
+    for theme in ("light", "dark"):
+        in_theme(signed_in_page, "", theme)
+        for address in addresses():
+            answer = signed_in_page.goto(f"{signed_in_page.site}/admin/{address}")
+            if answer.status != 403:  # what nobody adds by hand
+                found |= barriers(signed_in_page, f"{theme} /{address}")
+    assert not found, json.dumps(found, indent=1)

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 
 from contacts import catalogue, clock, ingest
@@ -22,6 +21,7 @@ from journeys.admin.gallery import FOLDER
 from journeys.models import Enrollment, Journey
 from journeys.publishing.drafts import SECTIONS
 from messaging.models import Installation, Template, Topic
+from tests.browser.barriers import barriers, in_theme
 from tests.browser.driving import Keyboard, Marketer, Mouse
 from tests.reference import generate
 
@@ -330,9 +330,7 @@ def test_pages_have_no_serious_barriers_and_load_nothing_from_elsewhere(page: An
     found: dict[str, list[str]] = {}
     for theme in ("light", "dark"):
         for address in pages:
-            page.goto(f"{page.site}/admin/{address}")
-            page.evaluate("theme => localStorage.adminTheme = JSON.stringify(theme)", theme)
-            page.reload()
+            in_theme(page, address, theme)
             found |= barriers(page, f"{theme} /{address}")
             if address.endswith("/change/") and "journey/" in address:
                 page.locator("#jb-card-first").click()
@@ -342,18 +340,6 @@ def test_pages_have_no_serious_barriers_and_load_nothing_from_elsewhere(page: An
                 found |= barriers(page, f"{theme} palette")
     assert not found, json.dumps(found, indent=1)
     assert hosts == {urlsplit(page.site).netloc}
-
-
-def barriers(page: Any, where: str) -> dict[str, list[str]]:
-    """What axe finds that is serious, by rule, with the first places."""
-    page.wait_for_timeout(300)
-    options = {"resultTypes": ["violations"]}
-    serious = [
-        f"{one['id']}: {one['help']}: {[node['html'][:140] for node in one['nodes'][:3]]}"
-        for one in Axe().run(page, options=options).response["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
-    return {where: serious} if serious else {}
 
 
 AGREES = """async () => {

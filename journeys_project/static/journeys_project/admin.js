@@ -1,0 +1,17 @@
+/* What Django and Unfold leave without a name for those who do not see the page: the boxes that
+   Select2 puts in place of a select, and the question marks beside Django's lists of permissions. */
+
+{
+  const nameBoxes = () => {
+    for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
+      const label = select.getAttribute("aria-label") ?? select.labels[0]?.textContent.trim();
+      const box = select.nextElementSibling;
+      if (!label || !box?.matches(".select2")) continue;
+      for (const part of box.querySelectorAll('[role="combobox"], [role="textbox"]')) part.setAttribute("aria-label", label);
+    }
+    for (const tip of document.querySelectorAll(".help-tooltip:not([role])")) tip.setAttribute("role", "img");
+  };
+  addEventListener("load", nameBoxes);
+  // Select2 draws its box anew when a value is chosen or cleared.
+  document.addEventListener("change", () => setTimeout(nameBoxes));
+}
