@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -13,12 +14,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from contacts import conditions, segments
+from contacts.admin import uses
 from contacts.admin.condition_editor import ConditionField, with_known
+from contacts.admin.deleting import Explained
 from contacts.clock import now
 from contacts.models import Segment
 from contacts.problems import Problems
@@ -74,7 +76,7 @@ class SegmentForm(forms.ModelForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(ModelAdmin):
+class SegmentAdmin(Explained):
     """Sets of people."""
 
     form = SegmentForm
@@ -134,6 +136,11 @@ class SegmentAdmin(ModelAdmin):
         if not change or "condition" in form.changed_data:
             segments.recount(obj, now())
 
+    def kept_by(self, objs: Sequence[Segment]) -> list[str]:
+        """Who uses one of them and does not go with it would silently change."""
+        going = [use(segment) for segment in objs]
+        return [said for segment in objs if (said := uses.kept(segment, but=going))]
+
     @action(description="Count now", url_path="recount", permissions=["change"], icon="refresh")
     def recount(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Count the members anew; no journey starts by it."""
@@ -153,6 +160,23 @@ class SegmentAdmin(ModelAdmin):
 
     class Media:
         css = {"all": ["contacts/people.css"]}
+
+
+def use(segment: Segment) -> uses.Use:
+    """The segment as one that uses another."""
+    url = reverse("admin:contacts_segment_change", args=[segment.pk])
+    return uses.Use("the segment", segment.name, url)
+
+
+@uses.of_segment
+def by_segments(segment: Segment) -> list[uses.Use]:
+    """The segments whose conditions ask who is in this one."""
+    others = Segment.objects.filter(condition__isnull=False).exclude(pk=segment.pk)
+    return [
+        use(other)
+        for other in others
+        if segment.slug in conditions.parse_segment(other.condition).looks_at().segments
+    ]
 
 
 def meaning(segment: Segment) -> str:

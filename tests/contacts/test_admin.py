@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts import lookup, segments
-from contacts.admin import panels
+from contacts.admin import panels, uses
 from contacts.admin.base import MOST
 from contacts.imports import running
 from contacts.ingest import Alias, Identify, Track
@@ -375,6 +375,43 @@ def test_a_segment_needs_a_condition_or_hands(admin_client: Client):
     assert "Say who is a member." in answer.content.decode()
     assert admin_client.post(at("segment_add"), {**data, "by_hand": "on"}).status_code == 302
     assert Segment.objects.get().is_static
+
+
+def test_a_segment_that_others_use_is_not_deleted_and_says_by_whom(admin_client: Client):
+    vip = Segment.objects.create(slug="vip", name="VIP")
+    good = Segment.objects.create(
+        slug="good", name="Good", condition={"not": {"any": [{"segment": "vip"}]}}
+    )
+    url = at("segment_delete", vip.pk)
+    chosen = {"action": "delete_selected", "post": "yes", "_selected_action": [vip.pk]}
+    for answer in (
+        admin_client.get(url),
+        admin_client.post(url, {"post": "yes"}),
+        admin_client.post(at("segment_changelist"), chosen),
+    ):
+        assert "“VIP” is used by the segment <a" in answer.text
+        assert at("segment_change", good.pk) in answer.text
+    assert Segment.objects.count() == 2
+    both = {**chosen, "_selected_action": [vip.pk, good.pk]}
+    admin_client.post(at("segment_changelist"), both)
+    assert not Segment.objects.exists()
+
+
+def test_higher_rooms_say_that_they_use_a_segment(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    vip = Segment.objects.create(slug="vip", name="VIP")
+    monkeypatch.setattr(uses, "_uses", [*uses._uses])
+
+    @uses.of_segment
+    def drafts(segment: Segment) -> list[uses.Use]:
+        return [uses.Use("the draft of the journey", "Welcome", "/there/")]
+
+    admin_client.post(at("segment_delete", vip.pk), {"post": "yes"})
+    page = admin_client.get(at("segment_delete", vip.pk)).text
+    assert "used by the draft of the journey" in page
+    assert "“Welcome”" in page
+    assert Segment.objects.exists()
 
 
 # Imports

@@ -1,0 +1,53 @@
+"""Who uses a segment, so that it is not deleted under them; every room adds its own part.
+
+from contacts.admin import uses
+
+@uses.of_segment
+def drafts(segment):
+    return [uses.Use("the draft of the journey", "Welcome", url=…), …]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from contacts.models import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Something that looks at a segment: what it is, its name, and where it leads."""
+
+    kind: str
+    name: str
+    url: str
+
+    def words(self) -> SafeString:
+        """As it stands in a sentence."""
+        return format_html(
+            '{} <a class="p-link" href="{}">“{}”</a>', self.kind, self.url, self.name
+        )
+
+
+Uses = Callable[[Segment], Sequence[Use]]
+
+_uses: list[Uses] = []
+
+
+def of_segment(uses: Uses) -> Uses:
+    """Add those who may use a segment."""
+    _uses.append(uses)
+    return uses
+
+
+def kept(segment: Segment, *, but: Sequence[Use] = ()) -> SafeString | None:
+    """Who uses the segment, in a sentence; None where nobody does, or only those in ``but``."""
+    found = [use for uses in _uses for use in uses(segment) if use not in but]
+    if not found:
+        return None
+    named = format_html_join(", ", "{}", ((use.words(),) for use in found))
+    return format_html("“{}” is used by {}.", segment, named)
