@@ -7,6 +7,7 @@ from journeys.admin.enrollments import EnrollmentAdmin, RefusalAdmin, WebhookCal
 from journeys.admin.journeys import JourneyAdmin
 from journeys.admin.on_contact import visits as contact_visits
 from journeys.admin.people import journeys as contact_section
+from journeys.admin.uses import by_journeys as segment_uses
 
 __all__ = [
     "EnrollmentAdmin",
@@ -15,4 +16,5 @@ __all__ = [
     "WebhookCallAdmin",
     "contact_section",
     "contact_visits",
+    "segment_uses",
 ]
