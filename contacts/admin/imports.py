@@ -21,7 +21,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from contacts.imports import hooks, mapping, reading, report, running
+from contacts.imports import hooks, mapping, reading, report, running, undoing
 from contacts.imports.mapping import Column
 from contacts.imports.reading import Unreadable
 from contacts.models import AttributeName, Import, RefusedRow, Segment
@@ -30,6 +30,7 @@ MAX_SIZE = 100 * 1024 * 1024
 #: Rows of the file that are shown while the columns are mapped.
 SHOWN = 5
 STATUS = Import.Status
+UNDOING = (STATUS.UNDOING, STATUS.UNDONE)
 
 
 class UploadForm(forms.ModelForm):
@@ -142,6 +143,7 @@ class ImportAdmin(ModelAdmin):
             "columns": self.columns_view,
             "progress": self.progress_view,
             "do": self.do_view,
+            "undo": self.undo_view,
             "refused": self.refused_view,
         }
         own = [
@@ -254,6 +256,18 @@ class ImportAdmin(ModelAdmin):
             messages.warning(request, "The import has moved on meanwhile.")
         return HttpResponseRedirect(page(source, "change"))
 
+    def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, with who goes and who is changed, before anything is taken back."""
+        source = self._source(request, pk)
+        if not may(source)["undo"]:
+            return HttpResponseRedirect(page(source, "change"))
+        context = {
+            **self._context(request, source),
+            "title": "Undo an import",
+            "expected": undoing.expected(source),
+        }
+        return TemplateResponse(request, "contacts/admin/import_undo.html", context)
+
     def refused_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The refused rows as a file."""
         source = self._source(request, pk)
@@ -323,13 +337,18 @@ def standing(source: Import) -> dict[str, Any]:
         "reasons": preview.get("reasons", []) if checked else [],
         "mapped": [Column.from_json(item) for item in source.mapping],
         "targets": mapping.TARGETS,
-        "may": {
-            "check": source.status == STATUS.CHECKED,
-            "start": source.status == STATUS.CHECKED,
-            "pause": source.status == STATUS.RUNNING,
-            "resume": source.status in (STATUS.PAUSED, STATUS.FAILED),
-            "undo": source.status in (STATUS.DONE, STATUS.PAUSED, STATUS.FAILED),
-        },
+        "undone": running.undone(source) if source.status in UNDOING else None,
+        "may": may(source),
+    }
+
+
+def may(source: Import) -> dict[str, bool]:
+    """What can be done with it now."""
+    return {
+        "start": source.status == STATUS.CHECKED,
+        "pause": source.status == STATUS.RUNNING,
+        "resume": source.status in (STATUS.PAUSED, STATUS.FAILED),
+        "undo": source.status in (STATUS.DONE, STATUS.PAUSED, STATUS.FAILED),
     }
 
 

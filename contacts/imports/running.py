@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,7 @@ from contacts.clock import now
 from contacts.imports import mapping, reading
 from contacts.imports.loading import SIZE, Chunk, Loader
 from contacts.imports.reading import Format, Row, Unreadable
-from contacts.imports.undoing import undo_chunk
+from contacts.imports.undoing import Undone, undo_chunk
 from contacts.ingest import again
 from contacts.models import Import
 
@@ -311,14 +312,19 @@ def _undo(source: Import, stop_at: datetime | None) -> None:
     )
 
 
+def undone(source: Import) -> Undone:
+    """What was taken back so far."""
+    return Undone(**{name: source.preview.get(name, 0) for name in ("gone", "back", "kept")})
+
+
 def _undo_next(source: Import) -> bool:
     """Take back the last chunk that is left; False where none is."""
     stored = Import.objects.select_for_update().get(pk=source.pk)
     chunk = stored.chunks.order_by("-position").first()
     if chunk is None or stored.status != STATUS.UNDOING:
         return False
-    kept = undo_chunk(stored, chunk, now())
-    stored.preview = {**stored.preview, "kept": stored.preview.get("kept", 0) + kept}
+    done = undone(stored) + undo_chunk(stored, chunk, now())
+    stored.preview = {**stored.preview, **asdict(done)}
     stored.lease_until = now() + LEASE
     stored.save(update_fields=["preview", "lease_until"])
     return True

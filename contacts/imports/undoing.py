@@ -7,6 +7,7 @@ what it was before, wherever it still is what the import wrote.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,12 +17,42 @@ from contacts.imports import hooks
 from contacts.models import Contact, Event, Import, ImportChunk
 from contacts.values import json_eq
 
+#: Chunks of which it is looked up, before an import is undone, what would become of each person.
+LOOKED_UP = 50
 
-def undo_chunk(source: Import, chunk: ImportChunk, at: datetime) -> int:
-    """Take back one chunk, in the caller's transaction; returns how many contacts had to stay."""
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """How many people go, have back what they were, and stay although the import made them."""
+
+    gone: int = 0
+    back: int = 0
+    kept: int = 0
+
+    def __add__(self, other: Undone) -> Undone:
+        return Undone(self.gone + other.gone, self.back + other.back, self.kept + other.kept)
+
+
+def expected(source: Import) -> Undone:
+    """What undoing would do; of a large import, what it did itself."""
+    if source.chunks.count() > LOOKED_UP:
+        return Undone(source.created, source.updated)
+    return sum((_expected(chunk) for chunk in source.chunks.all()), Undone())
+
+
+def _expected(chunk: ImportChunk) -> Undone:
+    made = set(Contact.objects.filter(pk__any_of=chunk.created).values_list("pk", flat=True))
+    changed = set(map(int, chunk.changed)) - set(chunk.created)
+    kept = len(_with_history(made))
+    return Undone(len(made) - kept, Contact.objects.filter(pk__any_of=changed).count(), kept)
+
+
+def undo_chunk(source: Import, chunk: ImportChunk, at: datetime) -> Undone:
+    """Take back one chunk, in the caller's transaction; returns what became of whom."""
     # Locked before anybody asks what they did, so that nothing that is done meanwhile goes too.
     locked = lock([*chunk.created, *map(int, chunk.changed)])
-    kept = _with_history(set(chunk.created))
+    made = locked.keys() & set(chunk.created)
+    kept = _with_history(made)
     if source.segment is not None and source.segment.is_static:
         segments.remove(source.segment, chunk.entered, at=at)
     people = [(pk, person) for pk, person in locked.items() if str(pk) in chunk.changed]
@@ -32,9 +63,10 @@ def undo_chunk(source: Import, chunk: ImportChunk, at: datetime) -> int:
             payloads.append((pk, payload))
     ingest.save_people([person for _, person in people if person.changed], at=at)
     ingest.store_changes(payloads, at=at, quiet=True)
-    Contact.objects.filter(pk__in=set(chunk.created) - kept).delete()
+    Contact.objects.filter(pk__in=made - kept).delete()
     chunk.delete()
-    return len(kept)
+    back = {pk for pk, _ in payloads} - made
+    return Undone(len(made - kept), len(back), len(kept))
 
 
 def _with_history(created: set[int]) -> set[int]:

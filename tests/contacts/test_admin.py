@@ -465,10 +465,17 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     refused = admin_client.get(at("import_refused", source.pk))
     lines = b"".join(refused.streaming_content).decode("utf-8-sig").splitlines()
     assert lines[1].startswith("3,“many”")
+    asked = admin_client.get(at("import_undo", source.pk)).text
+    assert "1 person that it created goes, 0 get back what it changed." in asked
+    assert Contact.objects.count() == 1
     admin_client.post(do, {"what": "undo"})
     running.run_due()
     assert Contact.objects.count() == 0
-    assert "taken back" in admin_client.get(at("import_change", source.pk)).content.decode()
+    page = admin_client.get(at("import_change", source.pk)).text
+    assert "<dd>1</dd><dt>removed again</dt>" in page
+    assert "The import had created 1 person and updated 0. That was taken back." in page
+    assert "<dt>created</dt>" not in page
+    assert admin_client.get(at("import_undo", source.pk)).status_code == 302
     late = admin_client.post(do, {"what": "pause"}, follow=True)
     assert "moved on meanwhile" in late.content.decode()
 

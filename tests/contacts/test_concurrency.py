@@ -197,7 +197,7 @@ def test_an_import_is_taken_back_while_its_people_do_something():
     ids = list(Contact.objects.values_list("id", flat=True))
     ImportChunk.objects.create(source=source, position=0, created=ids)
 
-    def undo() -> int:
+    def undo() -> undoing.Undone:
         return ingest.again(lambda: undoing.undo_chunk(source, ImportChunk.objects.get(), NOW))
 
     jobs = [lambda n=n: record(Track("b", external_id=f"u{n}")) for n in range(20)]

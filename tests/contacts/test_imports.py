@@ -16,7 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from contacts import segments
-from contacts.imports import hooks, loading, mapping, reading, report, running
+from contacts.imports import hooks, loading, mapping, reading, report, running, undoing
 from contacts.imports.mapping import Column
 from contacts.imports.reading import Format, Unreadable
 from contacts.ingest import Identify, Track
@@ -520,15 +520,26 @@ def test_undo_takes_back_what_the_import_did(monkeypatch: pytest.MonkeyPatch):
         segment=vip,
     )
     record(Track("seen", external_id="u4"), Identify({"plan": "team"}, external_id="u2"))
+    assert undoing.expected(source) == undoing.Undone(gone=2, back=2, kept=1)
     assert running.undo(source)
     running.run(source)
     assert source.status == Import.Status.UNDONE
-    assert source.preview["kept"] == 1
+    assert running.undone(source) == undoing.Undone(gone=2, back=2, kept=1)
     people = Contact.objects.order_by("id").values("external_id", "email", "attributes")
     before[1]["attributes"] = {"plan": "team"}
     assert list(people)[:2] == before
     assert [row["external_id"] for row in people] == ["u1", "u2", "u4"]
     assert not Membership.objects.filter(segment=vip, left_at=None).exists()
+
+
+def test_of_a_large_import_undoing_is_foretold_without_looking_everybody_up(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(running, "SIZE", 1)
+    monkeypatch.setattr(undoing, "LOOKED_UP", 1)
+    source = imported("external_id\nu1\nu2\n")
+    record(Track("seen", external_id="u1"))
+    assert undoing.expected(source) == undoing.Undone(gone=2)
 
 
 def test_a_chunk_costs_the_same_statements_whatever_its_size():
