@@ -105,6 +105,15 @@ class ContactAdmin(LargeList):
         """The IANA name."""
         return contact.timezone or self.get_empty_value_display()
 
+    def has_delete_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        """Nobody is deleted and leaves half a history behind: a person is erased."""
+        return False
+
+    def has_merge_permission(self, request: HttpRequest, contact: Contact) -> bool:
+        """Whoever may change contacts and, as one of the two goes, delete them."""
+        may_delete = request.user.has_perm("contacts.delete_contact")
+        return may_delete and self.has_change_permission(request, contact)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str
     ) -> tuple[QuerySet[Contact], bool]:
@@ -161,7 +170,7 @@ class ContactAdmin(LargeList):
             "earlier": entries[PAGE - 1].at.isoformat() if len(entries) > PAGE else "",
             "before": before,
             "may_change": self.has_change_permission(request, contact),
-            "may_delete": self.has_delete_permission(request, contact),
+            "may_merge": self.has_merge_permission(request, contact),
             "may_export": request.user.has_perm(privacy.EXPORT),
             "may_erase": request.user.has_perm(privacy.ERASE),
             **(extra_context or {}),
@@ -198,9 +207,7 @@ class ContactAdmin(LargeList):
         contact = self.get_object(request, object_id)
         if contact is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_change_permission(request, contact) or not self.has_delete_permission(
-            request, contact
-        ):
+        if not self.has_merge_permission(request, contact):
             raise PermissionDenied
         form = MergeForm(request.POST or None, contact=contact)
         other = form.cleaned_data["other"] if form.is_bound and form.is_valid() else None

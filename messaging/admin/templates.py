@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import PROTECT, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.timesince import timesince
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from contacts.admin.deleting import Explained
 from contacts.clock import now
 from contacts.models import AttributeName, Contact, EventName
 from messaging import outcomes, samples
@@ -116,7 +117,7 @@ def format_of(template: Template) -> str:
 
 
 @admin.register(Template)
-class TemplateAdmin(ModelAdmin):
+class TemplateAdmin(Explained):
     """What is sent."""
 
     form = TemplateForm
@@ -157,6 +158,14 @@ class TemplateAdmin(ModelAdmin):
     def changed(self, template: Template) -> str:
         """When it was changed."""
         return f"{timesince(template.updated_at)} ago"
+
+    def kept_by(self, objs: Sequence[Template]) -> list[str]:
+        """What was sent leads back to its template, and what is published needs it."""
+        return [
+            f"“{template}” stays: {' and '.join(reasons)}."
+            for template in objs
+            if (reasons := _needed_by(template))
+        ]
 
     # The form
 
@@ -291,6 +300,18 @@ class TemplateAdmin(ModelAdmin):
             outcome = outcomes.of(error)
             return _said(f"It could not be sent: {outcome.detail}", status=502)
         return _said(f"Sent to {address}.")
+
+
+def _needed_by(template: Template) -> list[str]:
+    """Why a template can't go: mails of this room, and whatever the rooms above have published."""
+    needing = {
+        relation.related_model
+        for relation in Template._meta.related_objects
+        if relation.on_delete is PROTECT
+        and relation.related_model._base_manager.filter(**{relation.field.name: template}).exists()
+    }
+    reasons = ["mails were made from it"] if Message in needing else []
+    return reasons + (["a version of a journey sends it"] if needing - {Message} else [])
 
 
 def _said(words: str, status: int = 200) -> JsonResponse:

@@ -220,6 +220,31 @@ def test_a_contact_is_made_by_hand(admin_client: Client):
     assert Fact.objects.get().kind == "change"
 
 
+def test_nobody_is_deleted_but_erased(admin_client: Client):
+    contact = ann()
+    for name in ("contact_change", "contact_edit", "contact_changelist"):
+        page = admin_client.get(at(name, *([] if name.endswith("list") else [contact.pk]))).text
+        assert at("contact_delete", contact.pk) not in page
+        assert "delete_selected" not in page
+    assert admin_client.post(at("contact_delete", contact.pk), {"post": "yes"}).status_code == 403
+    page = admin_client.get(at("contact_change", contact.pk)).text
+    assert at("contact_erase", contact.pk) in page
+    assert at("contact_merge", contact.pk) in page
+
+
+def test_merging_needs_to_change_and_to_delete(client: Client, django_user_model: type[User]):
+    contact = ann()
+    staff = django_user_model.objects.create_user("s", is_staff=True)
+    client.force_login(staff)
+    for codename, status in (
+        ("view_contact", 403),
+        ("change_contact", 403),
+        ("delete_contact", 200),
+    ):
+        staff.user_permissions.add(Permission.objects.get(codename=codename))
+        assert client.get(at("contact_merge", contact.pk)).status_code == status
+
+
 def test_merging_asks_first(admin_client: Client):
     record(Track("x", external_id="u1"), Identify(external_id="u2", email="Two@x.org"))
     one = Contact.objects.get(external_id="u1")

@@ -201,6 +201,18 @@ class TestTemplates:
         template.refresh_from_db()
         assert (template.slug, template.html, template.compiled_html) == ("hi", "<p>new</p>", "")
 
+    def test_a_template_that_was_sent_stays_and_says_why(self, admin_client: Client) -> None:
+        message, unused = queue(), make_template()
+        page = admin_client.post(url("template_delete", message.template_id), {"post": "yes"}).text
+        assert f"“{message.template}” stays: mails were made from it." in page
+        assert "permission" not in page
+        rows = [message.template_id, unused.pk]
+        data = {"action": "delete_selected", "post": "yes", "_selected_action": rows}
+        assert "Nothing was deleted" in admin_client.post(url("template_changelist"), data).text
+        assert Template.objects.count() == 2
+        admin_client.post(url("template_delete", unused.pk), {"post": "yes"})
+        assert Template.objects.get() == message.template
+
     def test_wrong_mjml_is_refused_and_not_saved(self, admin_client: Client) -> None:
         body = {"written_in": "mjml", "mjml": "<mjml><mj-body>"}
         answer = admin_client.post(url("template_add"), self.FORM | body)

@@ -1,4 +1,4 @@
-"""A segment stays while a journey looks at it, be it only in its draft."""
+"""What a journey needs stays: a segment already by its draft, a template by a version."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contacts.models import Segment
 from journeys import plans, publishing
 from journeys.admin.uses import by_journeys
 from journeys.models import Journey
+from messaging.models import Template
 
 pytestmark = pytest.mark.django_db
 
@@ -48,3 +49,15 @@ def test_what_is_published_protects_it_whatever_the_draft_says():
     publishing.publish(journey, at=now())
     Journey.objects.filter(pk=journey.pk).update(draft=draft("welcome", event="go"))
     assert [(use.kind, use.name) for use in by_journeys(vip)] == [("the journey", "Welcome")]
+
+
+def test_a_template_that_a_version_sends_stays_and_says_so(admin_client: Client):
+    plans.forget()
+    template = Template.objects.create(slug="hello", name="Hello", subject="Hi", text="Hello")
+    data = draft("welcome", event="go")
+    data["nodes"]["mail"] = {"kind": "send", "template": "hello", "next": "done"}
+    publishing.publish(publishing.create(data | {"start": "mail"}, at=now()), at=now())
+    url = reverse("admin:messaging_template_delete", args=[template.pk])
+    page = admin_client.post(url, {"post": "yes"}).text
+    assert "“Hello” stays: a version of a journey sends it." in page
+    assert Template.objects.exists()
