@@ -35,3 +35,11 @@ def exactly(text: str) -> QuerySet[Contact]:
     ids = Contact.objects.order_by().annotate(mailbox=Lower("email"))
     found = {*ids.filter(mailbox=term.lower()).values_list("pk", flat=True)[:MOST]} if term else ()
     return Contact.objects.filter(Q(external_id=term) | Q(pk__in=found)).order_by("pk")
+
+
+def sharing(contact: Contact) -> QuerySet[Contact]:
+    """The other contacts with the same address."""
+    if not contact.email:
+        return Contact.objects.none()
+    same = Contact.objects.annotate(mailbox=Lower("email")).filter(mailbox=contact.email.lower())
+    return same.exclude(pk=contact.pk).order_by("pk")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, cast
+from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,12 +14,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts import identity, ingest, lookup
-from contacts.admin import panels, privacy, timeline
+from contacts.admin import panels, privacy, sharing, timeline
 from contacts.admin.base import LargeList
 from contacts.admin.filters import KnownByFilter, SegmentFilter
 from contacts.admin.rows import RowsField
@@ -50,6 +52,15 @@ class ContactForm(forms.ModelForm):
     def clean_external_id(self) -> str | None:
         """A blank id is none."""
         return self.cleaned_data["external_id"] or None
+
+    def clean_timezone(self) -> str:
+        """One that there is; what came in long ago may stay."""
+        zone: str = self.cleaned_data["timezone"]
+        zones = available_timezones()
+        if zone and zone not in zones and "timezone" in self.changed_data:
+            meant = next((one for one in zones if one.lower() == zone.lower()), "Europe/Berlin")
+            raise forms.ValidationError(f"“{zone}” is no time zone. Write it as {meant}.")
+        return zone
 
 
 class MergeForm(forms.Form):
@@ -179,9 +190,16 @@ class ContactAdmin(LargeList):
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
         """Only what was changed is written, so that what came in meanwhile is kept."""
-        if not change:
+        if change:
+            self._edit(obj, form)
+        else:
             super().save_model(request, obj, form, change)
-            return
+        shared = sharing.others(obj) if "email" in form.changed_data else ""
+        if shared:
+            said = "The address {} is also that of {}. Mails to any of them reach one mailbox."
+            messages.warning(request, format_html(said, obj.email, shared))
+
+    def _edit(self, obj: Contact, form: Any) -> None:
         initial = Contact.objects.values("attributes").get(pk=obj.pk)["attributes"]
         differing = identity.difference(form.initial.get("attributes") or initial, obj.attributes)
         wanted = {name: sides.get("new") for name, sides in differing.items()}

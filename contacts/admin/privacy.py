@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from contacts import privacy
+from contacts.admin import sharing
 from contacts.admin.base import ReadOnly
 from contacts.clock import now
 from contacts.models import Contact, PrivacyRecord
@@ -58,5 +59,10 @@ def erase_view(request: HttpRequest, contact: Contact, context: dict[str, Any]) 
         messages.success(request, "The person was erased. Nobody can write to the address again.")
         return HttpResponseRedirect(reverse("admin:contacts_contact_changelist"))
     goes = [(number, name) for name, number in privacy.counts(contact).items() if number]
-    context = {**context, "contact": contact, "goes": goes, "title": "Erase a person"}
+    context |= {
+        "contact": contact,
+        "goes": goes,
+        "shared": sharing.others(contact),
+        "title": "Erase a person",
+    }
     return TemplateResponse(request, "contacts/admin/erase.html", context)

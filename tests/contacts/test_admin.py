@@ -220,6 +220,47 @@ def test_a_contact_is_made_by_hand(admin_client: Client):
     assert Fact.objects.get().kind == "change"
 
 
+@pytest.mark.parametrize(
+    ("zone", "message"),
+    [
+        ("Mars/Phobos", "“Mars/Phobos” is no time zone. Write it as Europe/Berlin."),
+        ("asia/tokyo", "“asia/tokyo” is no time zone. Write it as Asia/Tokyo."),
+    ],
+)
+def test_a_time_zone_that_there_is_not_is_refused(admin_client: Client, zone: str, message: str):
+    contact = ann()
+    answer = admin_client.post(at("contact_edit", contact.pk), form(contact, timezone=zone))
+    assert answer.context["adminform"].form.errors == {"timezone": [message]}
+    admin_client.post(at("contact_edit", contact.pk), form(contact, timezone="Asia/Tokyo"))
+    contact.refresh_from_db()
+    assert contact.timezone == "Asia/Tokyo"
+
+
+def test_a_time_zone_that_came_in_long_ago_does_not_hinder(admin_client: Client):
+    contact = ann()
+    Contact.objects.update(timezone="Mars/Phobos")
+    contact.refresh_from_db()
+    admin_client.post(at("contact_edit", contact.pk), form(contact, language="de"))
+    assert Contact.objects.get().language == "de"
+
+
+def test_an_address_that_somebody_else_has_is_saved_and_said(admin_client: Client):
+    contact = ann()
+    record(Identify({}, external_id="u2"))
+    other = Contact.objects.get(external_id="u2")
+    alone = admin_client.post(at("contact_edit", other.pk), form(other, language="de"), follow=True)
+    assert "is also that of" not in alone.text
+    data = form(other, email="ann@X.org", rows={})
+    page = admin_client.post(at("contact_edit", other.pk), data, follow=True).text
+    link = f'<a class="p-link" href="{at("contact_change", contact.pk)}">Ann Becker</a>'
+    assert f"The address ann@X.org is also that of {link}." in page
+    other.refresh_from_db()
+    assert other.email == "ann@X.org"
+    erase = admin_client.get(at("contact_erase", contact.pk)).text
+    assert "The address Ann@x.org is also that of <a" in erase
+    assert "Erasing suppresses it for all" in erase
+
+
 def test_nobody_is_deleted_but_erased(admin_client: Client):
     contact = ann()
     for name in ("contact_change", "contact_edit", "contact_changelist"):
