@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
@@ -231,15 +232,14 @@ class ImportAdmin(ModelAdmin):
         source = self.get_object(request, object_id)
         if source is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if source.status == STATUS.UPLOADED:
+        if source.status == STATUS.UPLOADED and self.has_add_permission(request):
             return HttpResponseRedirect(page(source, "columns"))
-        context = {**self._context(request, self._source(request, source.pk)), **standing(source)}
+        context = self._standing(request, source.pk)
         return TemplateResponse(request, "contacts/admin/import.html", context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that moves while somebody works on it."""
-        source = self._source(request, pk)
-        context = {**self._context(request, source), **standing(source)}
+        context = self._standing(request, pk)
         return TemplateResponse(request, "contacts/admin/import_standing.html", context)
 
     def do_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -275,10 +275,25 @@ class ImportAdmin(ModelAdmin):
         response["Content-Disposition"] = f'attachment; filename="refused-{source.pk}.csv"'
         return response
 
+    def _standing(self, request: HttpRequest, pk: int) -> dict[str, Any]:
+        """For whoever may look; the buttons are for whoever may run it."""
+        runs = self.has_add_permission(request)
+        source = self._found(pk, runs or self.has_view_permission(request))
+        return {
+            **self._context(request, source),
+            **standing(source),
+            "runs": runs,
+            "may": may(source) if runs else {},
+        }
+
     def _source(self, request: HttpRequest, pk: int) -> Import:
-        if not self.has_add_permission(request):
+        """For whoever may run it."""
+        return self._found(pk, self.has_add_permission(request))
+
+    def _found(self, pk: int, allowed: bool) -> Import:
+        if not allowed:
             raise PermissionDenied
-        return Import.objects.select_related("segment", "created_by").get(pk=pk)
+        return get_object_or_404(Import.objects.select_related("segment", "created_by"), pk=pk)
 
     def _context(self, request: HttpRequest, source: Import) -> dict[str, Any]:
         return {
@@ -338,7 +353,6 @@ def standing(source: Import) -> dict[str, Any]:
         "mapped": [Column.from_json(item) for item in source.mapping],
         "targets": mapping.TARGETS,
         "undone": running.undone(source) if source.status in UNDOING else None,
-        "may": may(source),
     }
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -544,6 +544,29 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     assert admin_client.get(at("import_undo", source.pk)).status_code == 302
     late = admin_client.post(do, {"what": "pause"}, follow=True)
     assert "moved on meanwhile" in late.content.decode()
+
+
+def test_who_may_only_look_sees_an_import_without_its_buttons(
+    admin_client: Client, client: Client, django_user_model: type[User]
+):
+    source = upload(admin_client, "E-Mail\na@x.org\nbad\n")
+    analyst = django_user_model.objects.create_user("a", is_staff=True)
+    analyst.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(analyst)
+    assert at("import_change", source.pk) in client.get(at("import_changelist")).text
+    assert "Waiting for its columns" in client.get(at("import_change", source.pk)).text
+    admin_client.post(at("import_columns", source.pk), options(source))
+    running.run_due()
+    admin_client.post(at("import_do", source.pk), {"what": "start"})
+    assert "load delay" in client.get(at("import_progress", source.pk)).text
+    running.run_due()
+    page = client.get(at("import_change", source.pk)).text
+    assert "“bad” is no email address." in page
+    assert "<button" not in page[page.index('id="standing"') : page.index("How it is read")]
+    assert "Undo" not in page
+    for step in ("columns", "do", "undo", "refused"):
+        assert client.post(at(f"import_{step}", source.pk), {"what": "undo"}).status_code == 403
+    assert admin_client.get(at("import_undo", source.pk + 1)).status_code == 404
 
 
 def test_a_file_without_anything_is_refused_at_once(admin_client: Client):
