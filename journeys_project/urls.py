@@ -20,6 +20,9 @@ urlpatterns = [
     ),
 ]
 
+handler403 = "journeys_project.pages.refused"
+handler404 = "journeys_project.pages.missing"
+
 # Anymail accepts anybody's webhooks when it has no secret to tell them by, so then there are none.
 if settings.ANYMAIL.get("WEBHOOK_SECRET"):
     urlpatterns.append(path("anymail/", include("anymail.urls")))

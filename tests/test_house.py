@@ -17,9 +17,10 @@ import psutil
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils.formats import localize
+from django.views.defaults import server_error
 from redis.exceptions import RedisError
 
 from contacts.admin import shown
@@ -176,6 +177,42 @@ def test_the_sidebar_shows_what_its_reader_may_see(
     assert {"Users", "Groups"} <= titles
     request.user = django_user_model.objects.create_user("eve", is_staff=True)
     assert sidebar(request) == []
+
+
+# Instead of a page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("/admin/auth/user/", 403, "Your account may not see or do this."),
+        ("/admin/nowhere/", 404, "There is nothing at this address."),
+    ],
+)
+def test_a_page_that_is_not_for_somebody_says_so_and_leads_back(
+    client: Client, django_user_model: Any, address: str, status: int, sentence: str
+) -> None:
+    client.force_login(django_user_model.objects.create_user("s", is_staff=True))
+    answer = client.get(address)
+    assert answer.status_code == status
+    assert sentence in answer.text
+    assert "nav-sidebar" in answer.text
+    assert f'href="{reverse("admin:index")}"' in answer.text
+
+
+@pytest.mark.django_db
+def test_whoever_comes_by_a_broken_link_sees_no_admin(client: Client) -> None:
+    answer = client.get("/nowhere/")
+    assert answer.status_code == 404
+    assert "There is nothing at this address." in answer.text
+    assert reverse("admin:index") not in answer.text
+
+
+def test_the_page_after_an_error_needs_no_database() -> None:
+    answer = server_error(RequestFactory().get("/"))
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.content.decode()
 
 
 # Logs

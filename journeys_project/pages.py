@@ -1,0 +1,30 @@
+"""What is shown instead of a page that somebody may not see, or that there is not."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The account may not see this page."""
+    return _page(request, "Not allowed", 403)
+
+
+def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """There is no such page."""
+    return _page(request, "Page not found", 404)
+
+
+def _page(request: HttpRequest, title: str, status: int) -> HttpResponse:
+    """In the admin's look for who works here; whoever comes by a link of a mail sees no admin."""
+    user = getattr(request, "user", None)
+    inside = user is not None and admin.site.has_permission(request)
+    context = {
+        **(admin.site.each_context(request) if inside else {}),
+        "title": title,
+        "status": status,
+        "layout": "contacts/admin/page.html" if inside else "plain.html",
+    }
+    return render(request, f"{status}.html", context, status=status)
