@@ -51,12 +51,14 @@ class UploadForm(forms.ModelForm):
         fields: list[str] = []
 
     def clean_upload(self) -> Any:
-        """Not too large, and something that columns can be read from."""
+        """Not too large, and something that columns and rows can be read from."""
         file = self.cleaned_data["upload"]
         if file.size > MAX_SIZE:
             raise forms.ValidationError("The file is larger than 100 MB: cut it into parts.")
         try:
-            reading.columns(file.file, reading.recognise(file.file))
+            how = reading.recognise(file.file)
+            reading.columns(file.file, how)
+            reading.must_have_rows(file.file, how)
         except Unreadable as error:
             raise forms.ValidationError(str(error)) from None
         return file

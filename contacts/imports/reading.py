@@ -23,6 +23,18 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+#: How files begin that are no text, and what is to be done with them.
+_WORKBOOK = "This is an Excel workbook: save it as CSV."
+_BINARY = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _WORKBOOK),
+    (b"\x89PNG\r\n\x1a\n", "This is a picture, not a CSV file."),
+    (b"\xff\xd8\xff", "This is a picture, not a CSV file."),
+    (b"%PDF-", "This is a PDF, not a CSV file."),
+    (b"PK\x03\x04", "This is an archive: unpack it first."),
+)
+#: What stands in the beginning of an archive that is a workbook.
+_IN_WORKBOOKS = (b"[Content_Types].xml", b"docProps/", b"xl/", b"opendocument.spreadsheet")
+
 csv.field_size_limit(MAX_ROW)
 
 
@@ -50,12 +62,25 @@ class Row:
 
 def recognise(file: BinaryIO) -> Format:
     """The format of a file. Raises ``Unreadable`` where there is nothing to read."""
+    _must_be_text(file)
     encoding = recognise_encoding(file)
     with _Lines(file, encoding) as lines:
         while line := lines.take():
             if line.strip():
+                if "\0" in line:  # further below it is refused with its row
+                    raise Unreadable("This is no text file: save it as CSV.")
                 return Format(encoding, recognise_delimiter(line))
     raise Unreadable("The file is empty.")
+
+
+def _must_be_text(file: BinaryIO) -> None:
+    file.seek(0)
+    start = file.read(4096)
+    if start.startswith(b"PK") and any(name in start for name in _IN_WORKBOOKS):
+        raise Unreadable(_WORKBOOK)
+    for mark, words in _BINARY:
+        if start.startswith(mark):
+            raise Unreadable(words)
 
 
 def recognise_encoding(file: BinaryIO) -> str:
@@ -112,6 +137,12 @@ def rows(file: BinaryIO, how: Format, *, after: int = 0) -> Iterator[Row]:
             else:
                 del row.cells[width:]
         yield row
+
+
+def must_have_rows(file: BinaryIO, how: Format) -> None:
+    """Raises ``Unreadable`` where nothing follows the header."""
+    if next(rows(file, how), None) is None:
+        raise Unreadable("The file has no rows below the names of its columns.")
 
 
 def _records(file: BinaryIO, how: Format) -> Iterator[Row]:

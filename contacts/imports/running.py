@@ -51,6 +51,7 @@ def prepare(
     """
     how = how or reading.recognise(file)
     names = reading.columns(file, how)
+    reading.must_have_rows(file, how)
     sample = list(islice(reading.rows(file, how), SAMPLE))
     columns = mapping.recognise(names, sample)
     source = Import(

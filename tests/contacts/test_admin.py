@@ -569,9 +569,19 @@ def test_who_may_only_look_sees_an_import_without_its_buttons(
     assert admin_client.get(at("import_undo", source.pk + 1)).status_code == 404
 
 
-def test_a_file_without_anything_is_refused_at_once(admin_client: Client):
-    file = io.BytesIO(b"\n")
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\n", "The file is empty."),
+        (b"email,name\n", "The file has no rows below the names of its columns."),
+        (b"PK\x03\x04\x14\0xl/workbook.xml", "This is an Excel workbook: save it as CSV."),
+    ],
+)
+def test_a_file_without_anything_is_refused_at_once(
+    admin_client: Client, data: bytes, message: str
+):
+    file = io.BytesIO(data)
     file.name = "x.csv"
     answer = admin_client.post(at("import_add"), {"upload": file})
-    assert "The file is empty." in answer.content.decode()
+    assert message in answer.text
     assert not Import.objects.exists()

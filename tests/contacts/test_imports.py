@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,32 @@ def test_windows_1252_is_recognised_by_a_byte_far_behind():
     how, _, rows = read(data)
     assert how.encoding == "cp1252"
     assert rows[-1].cells == ["b@x.org", "Jörg"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "This is a picture, not a CSV file."),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "This is a picture, not a CSV file."),
+        (b"%PDF-1.7\n%...", "This is a PDF, not a CSV file."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "This is an Excel workbook: save it as CSV."),
+        (b"PK\x03\x04\x14\0[Content_Types].xml", "This is an Excel workbook: save it as CSV."),
+        (b"PK\x03\x04\x14\0docProps/app.xml", "This is an Excel workbook: save it as CSV."),
+        (b"PK\x03\x04\x14\0people.csv", "This is an archive: unpack it first."),
+        (
+            b"\x7fELF\x02\x01\x01\0\0email,name\na@x.org,a\n",
+            "This is no text file: save it as CSV.",
+        ),
+    ],
+)
+def test_what_is_no_text_is_refused_with_a_hint(data: bytes, words: str):
+    with pytest.raises(Unreadable, match=re.escape(words)):
+        reading.recognise(io.BytesIO(data))
+
+
+def test_a_header_without_rows_is_refused():
+    with pytest.raises(Unreadable, match="no rows below the names of its columns"):
+        running.prepare(io.BytesIO(b"email,name\n\n"), "x.csv")
 
 
 def test_a_delimiter_in_quotes_does_not_count():
