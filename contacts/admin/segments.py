@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
+from itertools import takewhile
 from typing import Any
 
 from django import forms
@@ -192,14 +194,34 @@ def members_url(segment: Segment) -> str:
     return f"{reverse('admin:contacts_contact_changelist')}?segment={segment.slug}"
 
 
+def lived(segment: Segment, days: list[tuple[date, int]]) -> list[tuple[date, int]]:
+    """The days without those on which there was no such segment."""
+    made = segment.created_at.date()
+    before = list(takewhile(lambda one: one[0] < made and not one[1], days[:-1]))
+    return days[len(before) :]
+
+
+def growth(segment: Segment, days: list[tuple[date, int]]) -> str:
+    """How the size differs from what it was a month ago, or when the segment was made."""
+    if len(days) == 1:
+        return "made today"
+    grown = days[-1][1] - days[0][1]
+    young = len(days) < DAYS
+    if not grown:
+        return f"as many as {'when it was made' if young else f'{DAYS} days ago'}"
+    words = f"{abs(grown):,} {'more' if grown > 0 else 'fewer'}"
+    return f"{words} {'since it was made' if young else f'than {DAYS} days ago'}"
+
+
 def top(segment: Segment) -> dict[str, Any]:
     """What stands above the form: how many, who, and the last month as a chart."""
-    days = segments.sizes(segment, until=now().date(), days=DAYS)
+    days = lived(segment, segments.sizes(segment, until=now().date(), days=DAYS))
     return {
         "segment": segment,
         "meaning": meaning(segment),
         "size": segments.size(segment),
-        "grown": days[-1][1] - days[0][1],
+        "growth": growth(segment, days),
+        "days": len(days),
         "options": json.dumps(CHART),
         "chart": json.dumps(
             {

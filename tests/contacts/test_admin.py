@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contacts import lookup, segments
+from contacts import clock, lookup, segments
 from contacts.admin import panels, uses
 from contacts.admin.base import MOST
 from contacts.imports import running
@@ -428,11 +429,31 @@ def test_a_segment_is_made_and_counted_without_starting_anything(admin_client: C
     assert not Fact.objects.filter(kind="recount").exists()
     page = admin_client.get(at("segment_change", segment.pk)).content.decode()
     assert "plan is pro" in page
-    assert "1 more than 30 days ago" in page
+    assert "made today" in page
+    assert "<canvas" not in page
     assert "plan is pro" in admin_client.get(at("segment_changelist")).content.decode()
     record(Identify({"plan": "pro"}, external_id="b"))
     url = reverse("admin:contacts_segment_recount", args=[segment.pk])
     assert "1 came in" in admin_client.get(url, follow=True).content.decode()
+
+
+def test_the_line_of_a_segment_begins_when_it_was_made(admin_client: Client):
+    record(*(Identify({}, external_id=f"u{n}") for n in range(3)))
+    vip = Segment.objects.create(slug="vip", name="VIP")
+    ids = list(Contact.objects.values_list("id", flat=True))
+    today = clock.now()
+
+    def page_of_age(days: int) -> str:
+        Segment.objects.update(created_at=today - timedelta(days=days))
+        page = admin_client.get(at("segment_change", vip.pk))
+        assert len(json.loads(page.context["chart"])["labels"]) == min(days + 1, 30)
+        return page.text
+
+    segments.add(vip, ids[:1], at=today - timedelta(days=4))
+    assert "as many as when it was made" in page_of_age(4)
+    segments.add(vip, ids[1:], at=today)
+    assert "2 more since it was made" in page_of_age(4)
+    assert "3 more than 30 days ago" in page_of_age(60)
 
 
 def test_a_segment_needs_a_condition_or_hands(admin_client: Client):
