@@ -65,6 +65,8 @@ class LargeList(ModelAdmin):
     list_max_show_all = 0
     sortable_by: tuple[str, ...] = ()
     list_filter_submit = True
+    #: What is searched, in a whole sentence; ``search_help_text`` is short enough for the field.
+    search_title = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that belongs to it."""

@@ -48,7 +48,8 @@ class EventAdmin(LargeList):
     list_filter = [EventNameFilter, ("received_at", RangeDateTimeFilter)]
     list_select_related = ["contact"]
     search_fields = ["name"]
-    search_help_text = "The name of an event, or the address or user id of the person."
+    search_help_text = "Event, address or user id"
+    search_title = "The name of an event, or the address or user id of the person."
     ordering = ["-received_at", "-id"]
     autocomplete_fields = ["contact"]
     readonly_shown = [

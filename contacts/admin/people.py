@@ -93,7 +93,8 @@ class ContactAdmin(LargeList):
     list_display = ["who", "user_id", "zone", "language", "created_at"]
     list_filter = [SegmentFilter, KnownByFilter, ("created_at", RangeDateFilter)]
     search_fields = ["email", "external_id"]
-    search_help_text = "The beginning of an email address or user id, or a whole anonymous id."
+    search_help_text = "Address or user id"
+    search_title = "The beginning of an email address or user id, or a whole anonymous id."
     ordering = ["-created_at", "-id"]
     fieldsets = [
         (None, {"fields": ["external_id", "email", "timezone", "language", "attributes"]}),

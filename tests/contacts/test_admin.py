@@ -307,6 +307,13 @@ def test_people_are_found_by_the_beginning_of_address_or_id(admin_client: Client
     assert list(found) == [contact]
 
 
+def test_a_search_says_in_its_field_and_in_full_what_is_searched(admin_client: Client):
+    page = admin_client.get(at("contact_changelist")).text
+    assert 'placeholder="Address or user id"' in page
+    assert 'title="The beginning of an email address or user id, or a whole anonymous id."' in page
+    assert 'title=""' not in admin_client.get(at("segment_changelist")).text
+
+
 def test_the_search_and_the_list_use_indexes():
     if connection.vendor != "postgresql":
         record(Identify(email="a@x.org"))
