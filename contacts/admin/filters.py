@@ -6,9 +6,13 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
 
-from contacts.models import EventName, Membership, Segment
+from contacts.models import EventName, Import, ImportChunk, Membership, Segment
+
+#: So many imports can be chosen; of one that created more people, they are not listed.
+LAST, MOST_CREATED = 20, 50_000
 
 
 class SegmentFilter(DropdownFilter):
@@ -29,6 +33,45 @@ class SegmentFilter(DropdownFilter):
             contact=OuterRef("pk"), segment__slug=self.value(), left_at=None
         )
         return queryset.filter(Exists(inside))
+
+
+class ImportFilter(DropdownFilter):
+    """Those that an import created, by its own account; large imports have none that is read."""
+
+    title = "created by the import"
+    parameter_name = "import"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The last imports, for whoever may see them; the chosen one too."""
+        if not request.user.has_perm("contacts.view_import"):
+            return []
+        found = Import.objects.filter(created__gt=0, created__lte=MOST_CREATED)
+        last = list(found.exclude(status=Import.Status.UNDONE)[:LAST])
+        chosen = [one for one in found.filter(pk=_number(self.value())) if one not in last]
+        return [
+            (str(one.pk), f"{one.filename}, {one.created_at:%-d %b %Y}") for one in last + chosen
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those whom it made and who are still there."""
+        if not self.value():
+            return queryset
+        chunks = ImportChunk.objects.filter(
+            source=_number(self.value()), source__created__lte=MOST_CREATED
+        )
+        ids = [pk for created in chunks.values_list("created", flat=True) for pk in created]
+        return queryset.filter(pk__any_of=ids)
+
+
+def created_by(source: Import) -> str:
+    """The list of people, with only those whom the import created; empty where it can't be."""
+    if not 0 < source.created <= MOST_CREATED or source.status == Import.Status.UNDONE:
+        return ""
+    return f"{reverse('admin:contacts_contact_changelist')}?import={source.pk}"
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 
 class KnownByFilter(RadioFilter):

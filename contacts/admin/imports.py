@@ -22,6 +22,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from contacts.admin.filters import created_by
 from contacts.imports import hooks, mapping, reading, report, running, undoing
 from contacts.imports.mapping import Column
 from contacts.imports.reading import Unreadable
@@ -285,6 +286,7 @@ class ImportAdmin(ModelAdmin):
             **self._context(request, source),
             **standing(source),
             "runs": runs,
+            "people": created_by(source) if request.user.has_perm("contacts.view_contact") else "",
             "may": may(source) if runs else {},
         }
 

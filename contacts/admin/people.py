@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from contacts import identity, ingest, lookup
 from contacts.admin import panels, privacy, sharing, timeline
 from contacts.admin.base import LargeList
-from contacts.admin.filters import KnownByFilter, SegmentFilter
+from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter
 from contacts.admin.rows import RowsField
 from contacts.clock import now
 from contacts.models import Contact
@@ -91,7 +91,7 @@ class ContactAdmin(LargeList):
 
     form = ContactForm
     list_display = ["who", "user_id", "zone", "language", "created_at"]
-    list_filter = [SegmentFilter, KnownByFilter, ("created_at", RangeDateFilter)]
+    list_filter = [SegmentFilter, ImportFilter, KnownByFilter, ("created_at", RangeDateFilter)]
     search_fields = ["email", "external_id"]
     search_help_text = "Address or user id"
     search_title = "The beginning of an email address or user id, or a whole anonymous id."

@@ -556,6 +556,11 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     page = admin_client.get(at("import_change", source.pk)).content.decode()
     assert "load delay" not in page
     assert "Refused rows as CSV" in page
+    record(Identify({}, external_id="somebody else"))
+    people = f"{at('contact_changelist')}?import={source.pk}"
+    assert f'href="{people}">1</a></dd><dt>created</dt>' in page
+    assert [one.email for one in admin_client.get(people).context["cl"].result_list] == ["a@x.org"]
+    Contact.objects.get(external_id="somebody else").delete()
     refused = admin_client.get(at("import_refused", source.pk))
     lines = b"".join(refused.streaming_content).decode("utf-8-sig").splitlines()
     assert lines[1].startswith("3,“many”")
