@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
@@ -71,6 +71,21 @@ class LargeList(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that belongs to it."""
         return LargeChangeList
+
+
+class AsStored(ModelAdmin):
+    """A form that is headed by what is stored, also while what was typed is refused."""
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With the name that the row has until it is saved."""
+        typed = context.get("original")
+        if typed is not None and context["errors"]:
+            stored = type(typed)._default_manager.get(pk=typed.pk)
+            context |= {"original": stored, "subtitle": str(stored)}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
 
 class ReadOnly(ModelAdmin):

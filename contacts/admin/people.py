@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts import identity, ingest, lookup
 from contacts.admin import panels, privacy, sharing, timeline
-from contacts.admin.base import LargeList
+from contacts.admin.base import AsStored, LargeList
 from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter
 from contacts.admin.rows import RowsField
 from contacts.clock import now
@@ -86,7 +86,7 @@ class MergeForm(forms.Form):
 
 
 @admin.register(Contact)
-class ContactAdmin(LargeList):
+class ContactAdmin(AsStored, LargeList):
     """The people we may message."""
 
     form = ContactForm

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from contacts import conditions, segments
 from contacts.admin import uses
+from contacts.admin.base import AsStored
 from contacts.admin.condition_editor import ConditionField, with_known
 from contacts.admin.deleting import Explained
 from contacts.clock import now
@@ -78,7 +79,7 @@ class SegmentForm(forms.ModelForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(Explained):
+class SegmentAdmin(AsStored, Explained):
     """Sets of people."""
 
     form = SegmentForm

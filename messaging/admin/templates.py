@@ -17,6 +17,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from contacts.admin.base import AsStored
 from contacts.admin.deleting import Explained
 from contacts.clock import now
 from contacts.models import AttributeName, Contact, EventName
@@ -117,7 +118,7 @@ def format_of(template: Template) -> str:
 
 
 @admin.register(Template)
-class TemplateAdmin(Explained):
+class TemplateAdmin(AsStored, Explained):
     """What is sent."""
 
     form = TemplateForm

@@ -230,8 +230,11 @@ def test_a_contact_is_made_by_hand(admin_client: Client):
 )
 def test_a_time_zone_that_there_is_not_is_refused(admin_client: Client, zone: str, message: str):
     contact = ann()
-    answer = admin_client.post(at("contact_edit", contact.pk), form(contact, timezone=zone))
+    data = form(contact, timezone=zone, email="Typed@x.org")
+    answer = admin_client.post(at("contact_edit", contact.pk), data)
     assert answer.context["adminform"].form.errors == {"timezone": [message]}
+    assert str(answer.context["original"]) == "Ann@x.org"
+    assert "Typed@x.org |" not in answer.text
     admin_client.post(at("contact_edit", contact.pk), form(contact, timezone="Asia/Tokyo"))
     contact.refresh_from_db()
     assert contact.timezone == "Asia/Tokyo"
