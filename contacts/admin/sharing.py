@@ -24,4 +24,4 @@ def others(contact: Contact) -> SafeString:
 def _link(contact: Contact) -> tuple[SafeString]:
     url = reverse("admin:contacts_contact_change", args=[contact.pk])
     words = name_of(contact) or contact.external_id or f"contact {contact.pk}"
-    return (format_html('<a class="p-link" href="{}">{}</a>', url, words),)
+    return (format_html('<a class="underline" href="{}">{}</a>', url, words),)

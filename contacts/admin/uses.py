@@ -29,7 +29,7 @@ class Use:
     def words(self) -> SafeString:
         """As it stands in a sentence."""
         return format_html(
-            '{} <a class="p-link" href="{}">“{}”</a>', self.kind, self.url, self.name
+            '{} <a class="p-link underline" href="{}">“{}”</a>', self.kind, self.url, self.name
         )
 
 
@@ -49,5 +49,7 @@ def kept(segment: Segment, *, but: Sequence[Use] = ()) -> SafeString | None:
     found = [use for uses in _uses for use in uses(segment) if use not in but]
     if not found:
         return None
-    named = format_html_join(", ", "{}", ((use.words(),) for use in found))
-    return format_html("“{}” is used by {}.", segment, named)
+    *some, last = (use.words() for use in found)
+    named = format_html_join(", ", "{}", ((words,) for words in some))
+    listed = format_html("{} and {}", named, last) if some else last
+    return format_html("“{}” is used by {}.", segment, listed)
