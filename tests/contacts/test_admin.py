@@ -582,6 +582,21 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     assert "moved on meanwhile" in late.content.decode()
 
 
+def test_undoing_says_who_stays_before_and_afterwards(admin_client: Client):
+    source = upload(admin_client, "User ID;E-Mail\nu1;a@x.org\nu2;b@x.org\n")
+    running.start(source)
+    running.run(source)
+    record(Track("seen", external_id="u2"))
+    asked = admin_client.get(at("import_undo", source.pk)).text
+    assert "1 person that it created goes, 0 get back what it changed." in asked
+    assert "1 stays although created by it, because something has happened to them" in asked
+    admin_client.post(at("import_do", source.pk), {"what": "undo"})
+    running.run_due()
+    page = admin_client.get(at("import_change", source.pk)).text
+    assert "<dd>1</dd><dt>created, and stay</dt>" in page
+    assert Contact.objects.get().external_id == "u2"
+
+
 def test_who_may_only_look_sees_an_import_without_its_buttons(
     admin_client: Client, client: Client, django_user_model: type[User]
 ):
