@@ -14,6 +14,7 @@ from django.db.models.functions import TruncDate, TruncHour
 
 from contacts.models import Event
 from journeys.models import Enrollment, Journey, Refusal, Visit
+from messaging.became import BECAME
 from messaging.models import Message
 
 #: How old the totals of a list may be, in seconds: they count every enrollment there ever was.
@@ -138,22 +139,8 @@ def _add_visits(found: dict[str, NodeNumbers], journey: Journey, since: datetime
             one.outcomes[outcome] = one.outcomes.get(outcome, 0) + count
 
 
-MAIL = {
-    "sent": Q(status="sent"),
-    "queued": Q(status__in=["queued", "sending"]),
-    "skipped": Q(status="skipped"),
-    "failed": Q(status="failed", bounced_at__isnull=True),  # what bounced is counted as such
-    "uncertain": Q(status="uncertain"),
-    "delivered": Q(delivered_at__isnull=False),
-    "opened": Q(opened_at__isnull=False),
-    "clicked": Q(clicked_at__isnull=False),
-    "bounced": Q(bounced_at__isnull=False),
-    "complained": Q(complained_at__isnull=False),
-}
-
-
 def _mail_counts() -> dict[str, Count]:
-    return {f"n_{name}": Count("pk", filter=condition) for name, condition in MAIL.items()}
+    return {f"n_{name}": Count("pk", filter=condition) for name, condition in BECAME.items()}
 
 
 def _add_messages(found: dict[str, NodeNumbers], journey: Journey, since: datetime | None) -> None:
@@ -162,7 +149,7 @@ def _add_messages(found: dict[str, NodeNumbers], journey: Journey, since: dateti
         messages = messages.filter(queued_at__gte=since)
     rows: list[Any] = list(messages.order_by().values("node").annotate(**_mail_counts()))
     for row in rows:
-        found[row["node"]].messages = {name: row[f"n_{name}"] for name in MAIL}
+        found[row["node"]].messages = {name: row[f"n_{name}"] for name in BECAME}
 
 
 def _add_endings(found: dict[str, NodeNumbers], journey: Journey, since: datetime | None) -> None:
@@ -241,6 +228,6 @@ def mail_days(now: datetime, days: int = 14) -> dict[str, list[Any]]:
     by_day = {row["day"]: row for row in rows}
     every = [since + timedelta(days=number) for number in range(days)]
     found: dict[str, list[Any]] = {"days": [day.isoformat() for day in every]}
-    for name in MAIL:
+    for name in BECAME:
         found[name] = [by_day[day][f"n_{name}"] if day in by_day else 0 for day in every]
     return found

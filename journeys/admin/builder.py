@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -17,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
+from contacts.admin import periods
 from contacts.clock import now
 from contacts.problems import Problem
 from journeys import bundles, publishing, reports
@@ -33,13 +35,8 @@ from journeys.timing import ago
 INSTEAD = "Kept this draft instead of one that was saved meanwhile."
 #: How long the map offers to take a move of people back; the page of versions does so for longer.
 OFFERED = timedelta(hours=1)
-#: The periods for which numbers are shown.
-PERIODS = {
-    "24h": ("last 24 hours", timedelta(hours=24)),
-    "7d": ("last 7 days", timedelta(days=7)),
-    "30d": ("last 30 days", timedelta(days=30)),
-    "all": ("all time", None),
-}
+#: The period for which numbers are shown where none is chosen.
+PERIOD = "7d"
 
 
 def find(model_admin: Any, request: HttpRequest, pk: str | int, need: str = "view") -> Journey:
@@ -198,7 +195,7 @@ class Builder:
             "may_add": self.admin.has_add_permission(request),
             "may_delete": self.admin.has_delete_permission(request, journey),
             "last_move": publishing.last_move(journey, moment, OFFERED),
-            "periods": [(key, words) for key, (words, _) in PERIODS.items()],
+            "periods": [(key, words) for key, (words, _) in periods.PERIODS.items()],
             "state": {
                 **state(journey, journey.draft or {}, editable, moment),
                 "editable": editable,
@@ -262,8 +259,9 @@ class Builder:
         """What goes on at each node in a period, and whether somebody else saved the draft."""
         journey = find(self.admin, request, pk)
         moment = now()
-        period = PERIODS.get(request.GET.get("period", ""), PERIODS["7d"])[1]
-        since = moment - period if period else None
+        period = request.GET.get(periods.PARAMETER, "")
+        period = period if period in periods.PERIODS else PERIOD
+        since = periods.since(period, moment)
         return JsonResponse(
             {
                 "nodes": reports.as_json(reports.nodes(journey, since)),
@@ -272,8 +270,7 @@ class Builder:
                 "revision": journey.draft_revision,
                 "other": other_words(journey, request.user, moment),
                 **publishable(journey),
-                "people": reverse("admin:journeys_enrollment_changelist"),
-                "journey": journey.pk,
+                "lists": _lists(request, journey, period),
             }
         )
 
@@ -288,6 +285,21 @@ class Builder:
         journey = find(self.admin, request, pk)
         text = bundles.write(journey, bundle="bundle" in request.GET)
         return _attachment(text, "text/yaml", f"{journey.slug}.yaml")
+
+
+def _lists(request: HttpRequest, journey: Journey, period: str) -> dict[str, str]:
+    """Where the numbers lead: to the rows they count, in lists that the reader may see."""
+    rows = {
+        "people": ("journeys", "enrollment", journey.pk),
+        "refusals": ("journeys", "refusal", journey.pk),
+        "mails": ("messaging", "message", journey.slug),
+    }
+    return {
+        name: f"{reverse(f'admin:{app}_{model}_changelist')}?"
+        + urlencode({"journey": chosen, periods.PARAMETER: period})
+        for name, (app, model, chosen) in rows.items()
+        if request.user.has_perm(f"{app}.view_{model}")
+    }
 
 
 def _sent(request: HttpRequest) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import display
 
+from contacts.admin.periods import PeriodFilter
 from contacts.clock import now
 from journeys.admin import story
 from journeys.admin.lists import (
     EndlessAdmin,
+    EnteredFilter,
     JourneyFilter,
     NodeFilter,
     PassedFilter,
@@ -50,6 +52,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         JourneyFilter,
         NodeFilter,
         PassedFilter,
+        EnteredFilter,
         ("status", admin.ChoicesFieldListFilter),
         ("reason", admin.AllValuesFieldListFilter),
     )
@@ -136,7 +139,11 @@ class RefusalAdmin(PeopleSearch, EndlessAdmin):
     """Why a trigger did not enroll somebody (E1)."""
 
     list_display = ("person", "journey", "why", "when")
-    list_filter = (JourneyFilter, ("reason", admin.ChoicesFieldListFilter))
+    list_filter = (
+        JourneyFilter,
+        ("reason", admin.ChoicesFieldListFilter),
+        PeriodFilter.on("at"),
+    )
     list_select_related = ("contact", "journey")
 
     @display(description="Person")

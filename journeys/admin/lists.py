@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from contacts.admin import periods
 from contacts.admin.base import LargeList, ReadOnly
 from contacts.models import Contact
-from journeys.models import Journey, Node
+from journeys.models import Journey, Node, Visit
 
 #: In place of an outcome: those whose journey ended at the node because the goal was reached.
 REACHED_GOAL = "@goal"
 #: In place of an outcome: those who went on, by any.
 WENT_ON = "@on"
+#: In place of an outcome: those whose passage failed at the node.
+FAILED = "@failed"
 
 
 def link(target: Model | None, text: str = "") -> SafeString | str:
@@ -105,6 +108,13 @@ class NodeFilter(admin.SimpleListFilter):
         return queryset.filter(node__key=value, status__in=["active", "waiting"])
 
 
+#: What each ending at a node means.
+ENDINGS = {
+    REACHED_GOAL: {"status": "exited", "reason": "goal"},
+    FAILED: {"status": "failed"},
+}
+
+
 class PassedFilter(admin.SimpleListFilter):
     """By a node that people went through; offered once a journey is chosen."""
 
@@ -116,17 +126,30 @@ class PassedFilter(admin.SimpleListFilter):
         return NodeFilter.lookups(self, request, model_admin)  # type: ignore[arg-type]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Those who have been at that node, by the outcome where one is given."""
+        """Those who have been at that node in the period, by the outcome where one is given."""
         value = self.value()
         if not value:
             return queryset
         key, _, outcome = value.partition(":")
-        if outcome == REACHED_GOAL:
-            return queryset.filter(node__key=key, status="exited", reason="goal")
-        if outcome == WENT_ON:
-            on = queryset.filter(visits__node__key=key, visits__outcome__gt="")
-            return on.distinct()
-        found = queryset.filter(visits__node__key=key)
+        began = periods.chosen(request)
+        if outcome in ENDINGS:
+            ended = {"ended_at__gte": began} if began else {}
+            return queryset.filter(node__key=key, **ENDINGS[outcome], **ended)
+        visits = Visit.objects.filter(enrollment=OuterRef("pk"), node__key=key)
+        if began:
+            visits = visits.filter(entered_at__gte=began)
         if outcome:
-            found = queryset.filter(visits__node__key=key, visits__outcome=outcome)
-        return found.distinct()
+            by = {"outcome__gt": ""} if outcome == WENT_ON else {"outcome": outcome}
+            visits = visits.filter(**by)
+        return queryset.filter(Exists(visits))
+
+
+class EnteredFilter(periods.PeriodFilter):
+    """By the period in which they entered, or came to the step that is chosen beside it."""
+
+    column = "entered_at"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of the period; where a step is chosen, that filter has seen to it."""
+        step = any(request.GET.get(one.parameter_name) for one in (PassedFilter, NodeFilter))
+        return queryset if step else super().queryset(request, queryset)

@@ -29,9 +29,11 @@ from unfold.decorators import action, display
 from contacts import lookup
 from contacts.admin import shown
 from contacts.admin.base import LargeList, ReadOnly
+from contacts.admin.periods import PeriodFilter
 from contacts.clock import now
 from messaging import envelope, jobs, leases, wording
 from messaging.admin import frames
+from messaging.became import BECAME
 from messaging.models import Channel, Installation, Message
 
 Status = Message.Status
@@ -71,6 +73,38 @@ class JourneyFilter(DropdownFilter):
         return queryset.filter(journey=self.value()) if self.value() else queryset
 
 
+class StepFilter(admin.SimpleListFilter):
+    """Messages of one step; it comes with an address, since listing all would read every row."""
+
+    title = "step"
+    parameter_name = "node"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The one that was chosen."""
+        key = request.GET.get(self.parameter_name)
+        return [(key, key)] if key else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """Those of the step."""
+        return queryset.filter(node=self.value()) if self.value() else queryset
+
+
+class BecameFilter(DropdownFilter):
+    """By what became of them."""
+
+    title = "what became of it"
+    parameter_name = "became"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """All that is counted anywhere."""
+        return [(name, name.capitalize()) for name in BECAME]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        """Those of which that holds."""
+        condition = BECAME.get(self.value() or "")
+        return queryset.filter(condition) if condition else queryset
+
+
 @dataclass(frozen=True)
 class State:
     """One line of what became of a message."""
@@ -89,8 +123,11 @@ class MessageAdmin(LargeList, ReadOnly):
     list_display = ["mail", "person", "status_label", "became", "source", "when"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
+        BecameFilter,
         JourneyFilter,
+        StepFilter,
         ("template", RelatedDropdownFilter),
+        PeriodFilter.on("queued_at"),
         ("queued_at", RangeDateTimeFilter),
     ]
     list_select_related = ["contact", "template"]

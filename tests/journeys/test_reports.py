@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -52,8 +52,8 @@ def journey() -> Journey:
     return made
 
 
-def act(event: str, people: int, first: int = 0) -> None:
-    at = clock.now()
+def act(event: str, people: int, first: int = 0, at: datetime | None = None) -> None:
+    at = at or clock.now()
     items: list[Any] = []
     for number in range(first, first + people):
         items.append(Identify(external_id=f"u{number}", email=f"u{number}@example.com"))
@@ -79,6 +79,53 @@ def test_who_reached_the_goal_did_not_go_through(admin: Client, journey: Journey
     assert listed(admin, f"{people}?journey={journey.pk}&through=pause:@goal") == {reached.pk}
     assert listed(admin, f"{people}?journey={journey.pk}&through=pause:@on") == set()
     assert len(listed(admin, f"{people}?journey={journey.pk}&through=hello:@on")) == 3
+
+
+def test_numbers_of_a_card_lead_to_the_rows_they_count(admin: Client, journey: Journey) -> None:
+    long_ago, now = clock.now() - timedelta(days=10), clock.now()
+    act("began", 2, at=long_ago)
+    act("began", 4, first=2)
+    mails = list(Message.objects.order_by("pk").values_list("pk", flat=True))
+    mail = Message.objects.filter
+    mail(pk=mails[2]).update(status="failed", reason="template")
+    mail(pk=mails[3]).update(status="sent", bounced_at=now)
+    mail(pk=mails[4]).update(status="sent")
+    mail(pk=mails[5]).update(status="skipped", reason="no_address")
+    last = Enrollment.objects.order_by("pk").last()
+    assert last is not None
+    Enrollment.objects.filter(pk=last.pk).update(status="failed", resume_at=None, ended_at=now)
+    address = reverse("admin:journeys_journey_numbers", args=[journey.pk])
+    for period, entered in (("7d", 4), ("all", 6)):
+        numbers = admin.get(address, {"period": period}).json()
+        lists, hello = numbers["lists"], numbers["nodes"]["hello"]
+        assert len(listed(admin, lists["people"])) == numbers["entered"] == entered
+        went_on = listed(admin, f"{lists['people']}&through=hello:@on")
+        assert len(went_on) == sum(hello["outcomes"].values()) == entered
+        for became in ("failed", "bounced", "sent", "skipped", "queued"):
+            rows = listed(admin, f"{lists['mails']}&node=hello&became={became}")
+            assert len(rows) == hello["messages"][became], became
+        failed = listed(admin, f"{lists['people']}&through=pause:@failed")
+        assert (failed, numbers["nodes"]["pause"]["failed"]) == ({last.pk}, 1)
+        here = listed(admin, f"{lists['people']}&node=pause")
+        assert len(here) == numbers["nodes"]["pause"]["waiting"] == 3
+
+
+def test_refusals_of_a_card_lead_to_those(admin: Client, journey: Journey) -> None:
+    act("began", 2)
+    act("began", 2)
+    numbers = admin.get(reverse("admin:journeys_journey_numbers", args=[journey.pk])).json()
+    assert sum(numbers["refused"].values()) == 2
+    assert len(listed(admin, numbers["lists"]["refusals"])) == 2
+
+
+def test_numbers_lead_nowhere_that_their_reader_may_not_look(
+    client: Client, journey: Journey, django_user_model: Any
+) -> None:
+    eve = django_user_model.objects.create_user("eve", is_staff=True)
+    eve.user_permissions.add(Permission.objects.get(codename="view_journey"))
+    client.force_login(eve)
+    answer = client.get(reverse("admin:journeys_journey_numbers", args=[journey.pk]))
+    assert answer.json()["lists"] == {}
 
 
 def test_conversion_is_of_those_who_ended(admin: Client, journey: Journey) -> None:

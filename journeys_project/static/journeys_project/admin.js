@@ -11,7 +11,7 @@
     }
     for (const tip of document.querySelectorAll(".help-tooltip:not([role])")) tip.setAttribute("role", "img");
   };
-  addEventListener("load", nameBoxes);
-  // Select2 draws its box anew when a value is chosen or cleared.
+  // Both draw when the page has loaded, and Select2 anew when a value is chosen or cleared.
+  addEventListener("load", () => setTimeout(nameBoxes));
   document.addEventListener("change", () => setTimeout(nameBoxes));
 }

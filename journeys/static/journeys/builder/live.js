@@ -48,9 +48,12 @@ export class Live {
     }
   }
 
-  people(text, title, query, kind = "") {
-    const url = `${this.numbers.people}?journey=${this.numbers.journey}&${query}`;
-    const link = element("a", { href: url, class: `jb-number ${kind}`, title, tabindex: "-1" }, [text]);
+  /** A number that leads to the rows it counts, where its reader may see them. */
+  number(list, text, title, query = "", kind = "") {
+    const url = this.numbers.lists[list];
+    if (!url) return element("span", { class: `jb-number ${kind}`, title }, [text]);
+    const href = query ? `${url}&${query}` : url;
+    const link = element("a", { href, class: `jb-number ${kind}`, title, tabindex: "-1" }, [text]);
     link.addEventListener("click", (event) => event.stopPropagation());
     return link;
   }
@@ -65,9 +68,10 @@ export class Live {
 
   entry() {
     const { entered, refused } = this.numbers;
-    const parts = [this.people(`${short.format(entered)} entered`, "Entered in this period", "")];
+    const parts = [this.number("people", `${short.format(entered)} entered`, "Entered in this period")];
     const turned = Object.values(refused).reduce((sum, count) => sum + count, 0);
-    if (turned) parts.push(element("span", { class: "jb-number jb-quiet" }, [`${short.format(turned)} refused`]));
+    const why = "Were not let in, in this period";
+    if (turned) parts.push(this.number("refusals", `${short.format(turned)} refused`, why, "", "jb-quiet"));
     return parts;
   }
 
@@ -75,36 +79,48 @@ export class Live {
     const one = this.numbers.nodes[key];
     if (!one) return [element("span", { class: "jb-number jb-quiet" }, ["nobody yet"])];
     const at = encodeURIComponent(key);
-    const parts = [];
-    if (one.waiting) {
-      const said = `${short.format(one.waiting)} here`;
-      parts.push(this.people(said, "Stand here now", `node=${at}`, "jb-here"));
-    }
-    const mail = one.messages;
-    const failed = one.failed + (mail.failed ?? 0) + (mail.uncertain ?? 0);
-    const troubles = [
-      [failed, "failed", "Failed passages and mails, and mails of which it is uncertain whether they were sent"],
-      [mail.bounced, "bounced", `${mail.bounced} of ${mail.sent} sent mails came back`],
+    const people = (count, word, title, query, kind) =>
+      count ? [this.number("people", `${short.format(count)} ${word}`, title, query, kind)] : [];
+    return [
+      ...people(one.waiting, "here", "Stand here now", `node=${at}`, "jb-here"),
+      ...people(one.failed, "failed", "Their passage failed here", `through=${at}:@failed`, "jb-failed"),
+      ...(this.sends(one.messages) ? this.mails(one.messages, at) : [this.went(key, one, at)]),
+      ...people(one.goal, "reached the goal", "Left the journey here because they reached its goal", `through=${at}:@goal`),
     ];
-    for (const [count, word, title] of troubles) {
-      if (count) parts.push(this.people(`${short.format(count)} ${word}`, title, `through=${at}`, "jb-failed"));
+  }
+
+  sends(mail) {
+    return Object.values(mail).some((count) => count);
+  }
+
+  went(key, one, at) {
+    if (this.builder.cards[key]?.kind === "exit") {
+      return this.number("people", `${short.format(one.left)} left`, "Left the journey here in this period", `through=${at}`);
     }
-    if (!mail.sent) {
-      const went = Object.values(one.outcomes).reduce((sum, count) => sum + count, 0);
-      parts.push(this.people(`${short.format(went)} through`, "Came here in this period and went on to the next step", `through=${at}:@on`));
-    } else {
-      parts.push(
-        this.people(`${short.format(mail.sent)} sent`, "Sent in this period", `through=${at}`),
-        // What bounced is the other side of what was delivered, and a card has room for one of them.
-        ...(mail.bounced ? [] : [this.rate("done_all", "delivered", mail)]),
-        this.rate("drafts", "opened", mail),
-        this.rate("ads_click", "clicked", mail),
-      );
-    }
-    if (one.goal) {
-      const said = `${short.format(one.goal)} reached the goal`;
-      parts.push(this.people(said, "Left the journey here because they reached its goal", `through=${at}:@goal`));
-    }
-    return parts;
+    const went = Object.values(one.outcomes).reduce((sum, count) => sum + count, 0);
+    const title = "Came here in this period and went on to the next step";
+    return this.number("people", `${short.format(went)} through`, title, `through=${at}:@on`);
+  }
+
+  mails(mail, at) {
+    const told = (what, title, kind) =>
+      mail[what] ? [this.number("mails", `${short.format(mail[what])} ${what}`, title, `node=${at}&became=${what}`, kind)] : [];
+    const troubles = [
+      ...told("failed", "Could not be sent", "jb-failed"),
+      ...told("uncertain", "Nobody knows whether they were sent", "jb-failed"),
+      ...told("bounced", `${mail.bounced} of ${mail.sent} sent mails came back`, "jb-failed"),
+    ];
+    const skipped = told("skipped", "Were not sent, by the rules", "jb-quiet");
+    if (!mail.sent) return [...troubles, ...skipped, ...told("queued", "Wait to be sent")];
+    // A card has room for so many. What bounced is the other side of what was delivered.
+    const few = troubles.length + skipped.length < 2;
+    return [
+      ...troubles,
+      ...told("sent", "Sent in this period"),
+      ...skipped,
+      ...(few && !mail.bounced ? [this.rate("done_all", "delivered", mail)] : []),
+      this.rate("drafts", "opened", mail),
+      ...(few ? [this.rate("ads_click", "clicked", mail)] : []),
+    ];
   }
 }
