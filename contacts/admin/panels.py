@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from typing import Literal
 
 from django.http import HttpRequest
@@ -23,6 +24,12 @@ from django.http import HttpRequest
 from contacts.models import Contact, Event
 
 Tone = Literal["", "good", "bad", "warning"]
+
+
+class Phase(IntEnum):
+    """What of one moment comes first: what happened, what that changed, who was let in."""
+
+    BECAME_KNOWN, HAPPENED, CHANGED, ENTERED, WENT_THROUGH, ENDED = range(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened, in the timeline. ``rank`` orders what has the same moment."""
+    """One thing that happened, in the timeline.
+
+    ``rank`` orders what has the same moment by what sets off what: a phase, then a number.
+    """
 
     at: datetime
     icon: str
@@ -58,7 +68,7 @@ class Entry:
     detail: str = ""
     url: str = ""
     tone: Tone = ""
-    rank: int = 0
+    rank: tuple[Phase, int] = (Phase.CHANGED, 0)
 
 
 Sections = Callable[[Contact, HttpRequest], Section | None]

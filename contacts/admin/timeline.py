@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from contacts.admin import shown
-from contacts.admin.panels import Entry, Row, Section, section, timeline, words_of
+from contacts.admin.panels import Entry, Phase, Row, Section, section, timeline, words_of
 from contacts.models import Contact, Event, Membership, Merge
 
 
@@ -73,7 +73,7 @@ def events(contact: Contact, before: datetime | None, limit: int) -> Sequence[En
             event.occurred_at,
             *(words.get(event.pk) or ("bolt", event.name, shown.line(event.properties))),
             reverse("admin:contacts_event_change", args=[event.pk]),
-            rank=event.pk,
+            rank=(Phase.HAPPENED, event.pk),
         )
         for event in latest
     ]
@@ -120,4 +120,4 @@ def creation(contact: Contact, before: datetime | None, limit: int) -> Sequence[
     """When the contact was made."""
     if before is not None and contact.created_at >= before:
         return []
-    return [Entry(contact.created_at, "person_add", "Became known", rank=-1)]
+    return [Entry(contact.created_at, "person_add", "Became known", rank=(Phase.BECAME_KNOWN, 0))]

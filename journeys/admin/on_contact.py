@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from contacts.admin.panels import Entry, timeline
+from contacts.admin.panels import Entry, Phase, timeline
 from contacts.models import Contact
 from journeys.models import Visit
 from journeys.naming import names_in
@@ -43,5 +43,5 @@ def _entry(visit: Visit, card: Card | None) -> Entry:
         card.words if card else visit.node.key,
         " · ".join(told),
         reverse("admin:journeys_enrollment_change", args=[visit.enrollment_id]),
-        rank=visit.number + 1,
+        rank=(Phase.WENT_THROUGH, visit.number),
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.urls import reverse
 
-from contacts.admin.panels import Entry, Row, Section, Tone, section, timeline
+from contacts.admin.panels import Entry, Phase, Row, Section, Tone, section, timeline
 from contacts.clock import now
 from contacts.models import Contact
 from journeys.models import Enrollment, Refusal
@@ -65,7 +65,13 @@ def passages(contact: Contact, before: datetime | None, limit: int) -> Sequence[
         refused = refused.filter(at__lt=before)
     return [
         *(
-            Entry(one.entered_at, "route", f"Entered {one.journey.name}", url=_url(one), rank=1)
+            Entry(
+                one.entered_at,
+                "route",
+                f"Entered {one.journey.name}",
+                url=_url(one),
+                rank=(Phase.ENTERED, one.pk),
+            )
             for one in entered.order_by("-entered_at", "-pk")[:limit]
         ),
         *(_ending(one) for one in ended.order_by("-ended_at", "-pk")[:limit]),
@@ -75,6 +81,7 @@ def passages(contact: Contact, before: datetime | None, limit: int) -> Sequence[
                 "do_not_disturb_on",
                 f"Not let into {one.journey.name}",
                 one.get_reason_display(),
+                rank=(Phase.ENTERED, 0),
             )
             for one in refused.order_by("-at", "-pk")[:limit]
         ),
@@ -91,5 +98,5 @@ def _ending(enrollment: Enrollment) -> Entry:
         reason,
         _url(enrollment),
         "good" if enrollment.reason == "goal" else TONES.get(enrollment.status, ""),
-        rank=2,
+        rank=(Phase.ENDED, enrollment.pk),
     )

@@ -103,5 +103,5 @@ def _entry(message: Message) -> panels.Entry:
         detail=", ".join(told).capitalize() or wording.why(message.reason),
         url=reverse("admin:messaging_message_change", args=[message.pk]),
         tone="bad" if message.bounced_at or message.complained_at else tone,
-        rank=1,
+        rank=(panels.Phase.WENT_THROUGH, message.visit or 0),
     )

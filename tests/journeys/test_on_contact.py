@@ -60,6 +60,11 @@ def test_visits_stand_in_the_timeline_in_their_order(contact: Contact) -> None:
     assert panels.entries_of(contact, T0, 40) == []
 
 
+def test_what_has_one_moment_stands_in_the_order_of_cause(contact: Contact) -> None:
+    at_once = [one.title for one in reversed(panels.entries_of(contact, None, 40)) if one.at == T0]
+    assert at_once == ["Became known", "go", "Entered Trial", "If plan is pro", "Wait 7 days"]
+
+
 def test_what_became_of_mails_is_told_in_words(contact: Contact, admin_client: Client) -> None:
     """T7: the events say it for conditions; a person reads what happened to which mail."""
     Template.objects.create(slug="hello", name="Good day", subject="x", text="x")
