@@ -189,8 +189,11 @@ nodes:
     page.locator('.jb-panel [data-part="count"]').first.fill("5")
     marketer.name("rest")
     page.locator("#jb-card-pause").click()
+    page.wait_for_selector('#jb-key[value="pause"]')
     page.locator('[data-action="delete"]').click()
     page.wait_for_selector("#jb-card-pause", state="detached")
+    page.get_by_text("3 people stand at what you deleted.").wait_for()
+    page.wait_for_selector('.jb-world [data-numbers="@entry"] >> text=3 at removed steps')
     assert set(marketer.draft()["nodes"]) == {"done", "rest"}
     page.locator("[data-publish]").click()
     page.wait_for_selector("text=3 people are on the way")
@@ -262,8 +265,16 @@ def test_a_template_is_made_without_leaving_the_map(page: Any) -> None:
     assert marketer.draft()["nodes"]["send"]["template"] == "good-day"
     assert page.inner_text("#jb-card-send .jb-card-words") == "Send Good day"
 
-    # Changed beside the map too, and what can't be sent is not saved.
+    # Changed beside the map too; Escape loses nothing at once, and what can't be sent is not saved.
     page.locator('[data-action="edit-template"]').click()
+    page.fill("#jb-template-name", "Good night")
+    page.keyboard.press("Escape")
+    page.get_by_text("What you wrote is not saved.").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[data-write-template]:not([open])", state="attached")
+    page.locator('[data-action="edit-template"]').click()
+    page.wait_for_selector("[data-write-template][open]")
+    assert page.input_value("#jb-template-name") == "Good day"
     page.locator("#jb-template-body").fill("{% if %}")
     page.get_by_role("button", name="Save it").click()
     page.wait_for_selector('[data-problem-of="body"]:not([hidden])')

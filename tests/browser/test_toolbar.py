@@ -155,6 +155,18 @@ def test_taking_over_what_another_saved_can_be_undone(
     assert days(journey) == "7d"
 
 
+def test_the_menu_closes_where_one_goes_on_elsewhere(first: Marketer) -> None:
+    page, menu = first.page, first.page.locator(".jb-menu")
+    for leave in (
+        lambda: page.locator("#jb-card-pause").click(),
+        lambda: page.keyboard.press("Escape"),
+    ):
+        menu.locator("summary").click()
+        page.wait_for_selector(".jb-menu[open]")
+        leave()
+        page.wait_for_selector(".jb-menu:not([open])")
+
+
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_the_toolbar_has_room_for_its_words(first: Marketer, journey: Journey, width: int) -> None:
     """One row on a desk; on a telephone nothing is cut, covered or out of reach."""

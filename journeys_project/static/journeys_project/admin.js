@@ -14,4 +14,7 @@
   // Both draw when the page has loaded, and Select2 anew when a value is chosen or cleared.
   addEventListener("load", () => setTimeout(nameBoxes));
   document.addEventListener("change", () => setTimeout(nameBoxes));
+  // Unfold writes the name of a chosen file into the box of its own widget, which ours are not.
+  const own = (event) => event.target.matches('.jb-input[type="file"]') && event.stopPropagation();
+  document.addEventListener("change", own, true);
 }

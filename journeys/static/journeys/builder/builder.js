@@ -297,7 +297,18 @@ class Builder {
     ]);
   }
 
+  /** Whoever stands at a step that is deleted stays there until the draft is published. */
+  tellOfPeople(keys) {
+    const count = keys.reduce((sum, key) => sum + (this.liveNumbers?.numbers?.nodes[key]?.waiting ?? 0), 0);
+    if (!count) return;
+    const who = count === 1 ? "1 person stands" : `${count.toLocaleString("en")} people stand`;
+    this.tell(`${who} at what you deleted. They stay there for now: when you publish, you choose what becomes of them.`, [
+      ["Fine", () => {}],
+    ]);
+  }
+
   remove(key, instead) {
+    this.tellOfPeople([key]);
     this.say(`“${this.name(key)}” deleted.`);
     this.panel.close();
     this.wanted = { key: instead ?? ENTRY };
@@ -308,7 +319,9 @@ class Builder {
     this.say(`Deleted from “${this.name(key)}” on.`);
     this.panel.close();
     this.wanted = { key: ENTRY };
-    this.change(removeBranch(this.draft, this.cards, key));
+    const made = removeBranch(this.draft, this.cards, key);
+    this.tellOfPeople(Object.keys(this.draft.nodes).filter((one) => !made.nodes[one]));
+    this.change(made);
   }
 
   clip(key, whole) {

@@ -72,6 +72,12 @@ export class Live {
     const turned = Object.values(refused).reduce((sum, count) => sum + count, 0);
     const why = "Were not let in, in this period";
     if (turned) parts.push(this.number("refusals", `${short.format(turned)} refused`, why, "", "jb-quiet"));
+    const gone = Object.entries(this.numbers.nodes).filter(([key, one]) => one.waiting && !this.builder.cards[key]);
+    const left = gone.reduce((sum, [, one]) => sum + one.waiting, 0);
+    if (left) {
+      const said = "Stand at steps that are no longer in this draft; publishing asks what becomes of them";
+      parts.push(element("span", { class: "jb-number jb-here", title: said }, [`${short.format(left)} at removed steps`]));
+    }
     return parts;
   }
 

@@ -31,6 +31,7 @@ export class Mails {
     this.options = this.picker.querySelector("[data-options]");
     this.writer = root.querySelector("[data-write-template]");
     this.form = this.writer.querySelector("form");
+    this.unsaved = this.writer.querySelector("[data-unsaved]");
     this.search.addEventListener("input", () => this.filter());
     this.picker.addEventListener("keydown", (event) => this.keys(event));
     this.picker.querySelector("[data-close]").addEventListener("click", () => this.picker.close());
@@ -42,6 +43,7 @@ export class Mails {
       this.write(null, this.act);
     });
     this.writer.querySelector("[data-dismiss]").addEventListener("click", () => this.writer.close());
+    this.writer.addEventListener("cancel", (event) => this.keep(event));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.save();
@@ -132,8 +134,21 @@ export class Mails {
     writer.querySelector("[data-submit]").textContent = found ? "Save it" : "Make it";
     writer.querySelector("[data-changing]").hidden = !found;
     if (found) writer.querySelector("[data-full]").href = found.edit;
+    this.opened = this.written();
+    this.unsaved.hidden = true;
     writer.showModal();
     (found ? form.elements.body : form.elements.name).focus();
+  }
+
+  written() {
+    return JSON.stringify([...new FormData(this.form)]);
+  }
+
+  /** Escape throws nothing away that was written, unless it is pressed once more. */
+  keep(event) {
+    if (!this.unsaved.hidden || this.written() === this.opened) return;
+    event.preventDefault();
+    this.unsaved.hidden = false;
   }
 
   async save() {

@@ -4,6 +4,16 @@ export class Toolbar {
   constructor(root) {
     this.publish = root.querySelector("[data-publish]");
     this.marks = [...root.querySelectorAll("[data-unpublished]")];
+    this.menu = root.querySelector(".jb-menu");
+    document.addEventListener("click", (event) => {
+      if (!event.target.closest(".jb-menu summary")) this.menu?.removeAttribute("open");
+    });
+    this.menu?.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.menu.open) return;
+      event.stopPropagation();
+      this.menu.removeAttribute("open");
+      this.menu.querySelector("summary").focus();
+    });
   }
 
   /** Show what the server said: with `unpublished`, live and draft differ. */
