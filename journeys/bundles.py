@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from messaging.models import Template, Topic
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: the journey, whether it is new, and what looks wrong."""
+    """What an import did: the journey, whether it is new, what looks wrong, and what was kept."""
 
     journey: Journey
     is_new: bool
@@ -32,6 +32,8 @@ class Imported:
     templates: int
     segments: int
     topics: int
+    #: What the installation had under the same slug, and what stayed as it was.
+    kept: list[str] = field(default_factory=list)
 
 
 def check(text: str) -> Problems:
@@ -51,17 +53,29 @@ def _examine(text: str) -> tuple[Definition | None, Any, Problems]:
     return (None if located.errors else definition), source.data, located
 
 
-def take_in(text: str, *, by: By = None, at: datetime, publish_it: bool = False) -> Imported:
+def take_in(
+    text: str,
+    *,
+    by: By = None,
+    at: datetime,
+    publish_it: bool = False,
+    replacing: bool = True,
+) -> Imported:
     """Import a journey file: what it carries, and the journey as a draft, or published.
 
-    What is there under the same slug is replaced. All happens in one transaction, or nothing does.
-    Raises Invalid with all that is wrong with the file.
+    What is there under the same slug is replaced; or, not ``replacing``, it stays as it is and the
+    journey gets a free slug and name. All happens in one transaction, or nothing does. Raises
+    Invalid with all that is wrong with the file.
     """
     definition, data, problems = _examine(text)
     if definition is None:
         raise Invalid(problems)
     draft = {key: value for key, value in data.items() if key not in SECTIONS}
+    kept: list[str] = []
     with transaction.atomic():
+        if not replacing:
+            definition, kept = _without_known(definition)
+            draft |= {"journey": free_slug(definition.slug), "name": free_name(definition.name)}
         _topics(definition)
         _templates(definition)
         _segments(definition, at)
@@ -75,6 +89,7 @@ def take_in(text: str, *, by: By = None, at: datetime, publish_it: bool = False)
         len(definition.templates),
         len(definition.segments),
         len(definition.topics),
+        kept,
     )
 
 
@@ -83,6 +98,38 @@ def _journey(draft: dict[str, Any], by: By, at: datetime) -> tuple[Journey, bool
     if journey is None:
         return create(draft, by=by, at=at), True
     return save_draft(journey, draft, by=by, at=at, revision=journey.draft_revision), False
+
+
+def _without_known(definition: Definition) -> tuple[Definition, list[str]]:
+    """Without what the installation has under the same slug; and what that is called."""
+    models: dict[str, Any] = {"templates": Template, "segments": Segment, "topics": Topic}
+    fresh: dict[str, Any] = {}
+    kept: list[str] = []
+    for section, model in models.items():
+        carried = getattr(definition, section)
+        known = set(model.objects.filter(slug__in=carried).values_list("slug", flat=True))
+        kept += [one.name for slug, one in carried.items() if slug in known]
+        fresh[section] = {slug: one for slug, one in carried.items() if slug not in known}
+    return replace(definition, **fresh), kept
+
+
+def free_slug(wish: str) -> str:
+    """``wish``, or with a number behind it where it is taken."""
+    taken = set(Journey.objects.filter(slug__startswith=wish[:90]).values_list("slug", flat=True))
+    return _free(wish, taken, f"{wish[:90]}-")
+
+
+def free_name(wish: str) -> str:
+    """``wish``, or with a number behind it where a journey is called so already."""
+    taken = set(Journey.objects.filter(name__startswith=wish[:190]).values_list("name", flat=True))
+    return _free(wish, taken, f"{wish[:190]} ")
+
+
+def _free(wish: str, taken: set[str], stem: str) -> str:
+    free, number = wish, 2
+    while free in taken:
+        free, number = f"{stem}{number}", number + 1
+    return free
 
 
 def _topics(definition: Definition) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from journeys.admin import maps
 from journeys.definition import Catalog
 from journeys.models import Journey
 from journeys.picture import draw, entry_words
+from journeys.seen import listed
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 MOST_BYTES = 4_000_000
@@ -115,6 +117,7 @@ class Gallery:
             "recipes": recipes(),
             "journeys": Journey.objects.order_by("name").values_list("pk", "name"),
             "problems": problems or [],
+            "may_replace": self.admin.has_change_permission(request),
         }
         return TemplateResponse(request, "journeys/gallery.html", context, status=status)
 
@@ -135,18 +138,20 @@ class Gallery:
         recipe = next((one for one in recipes() if one.slug == wanted), None)
         if recipe is None:
             raise Http404
-        data = files.read(recipe.text)
-        data["journey"] = free_slug(recipe.slug)
-        data["name"] = free_name(recipe.name)
         try:
-            taken = bundles.take_in(files.write(without_known(data)), by=_user(request), at=now())
+            taken = bundles.take_in(recipe.text, by=_user(request), at=now(), replacing=False)
         except Invalid as invalid:
             return self.page(request, invalid.problems, 400)
         return self._to_map(taken.journey)
 
     def from_file(self, request: HttpRequest) -> HttpResponse:
-        """A journey from an uploaded file; one with the same slug becomes its draft."""
+        """A journey from an uploaded file, under a free slug; or, where that was chosen, the draft
+        of the journey with its slug.
+        """
         self._may(request)
+        replacing = bool(request.POST.get("replace"))
+        if replacing and not self.admin.has_change_permission(request):
+            raise PermissionDenied
         upload = request.FILES.get("file")
         problems = Problems()
         if upload is None:
@@ -157,15 +162,13 @@ class Gallery:
             return self.page(request, problems, 400)
         try:
             text = upload.read().decode("utf-8-sig")
-            taken = bundles.take_in(text, by=_user(request), at=now())
+            taken = bundles.take_in(text, by=_user(request), at=now(), replacing=replacing)
         except UnicodeDecodeError:
             problems.error("", "The file is not text in UTF-8.")
             return self.page(request, problems, 400)
         except Invalid as invalid:
             return self.page(request, invalid.problems, 400)
-        name = taken.journey.name
-        said = "was made from the file." if taken.is_new else "has the file as its draft."
-        messages.success(request, f"“{name}” {said}")
+        messages.success(request, " ".join(_said(taken, files.read(text)["journey"])))
         return self._to_map(taken.journey)
 
     def empty(self, request: HttpRequest) -> HttpResponse:
@@ -173,7 +176,7 @@ class Gallery:
         self._may(request)
         name = request.POST.get("name", "").strip()[:200] or "New journey"
         data = {
-            "journey": free_slug(slugify(name) or "journey"),
+            "journey": bundles.free_slug(slugify(name) or "journey"),
             "name": name,
             "entry": {"reentry": "once"},
             "nodes": {},
@@ -194,37 +197,17 @@ def _user(request: HttpRequest) -> Any:
     return request.user
 
 
-def free_slug(wish: str) -> str:
-    """``wish``, or with a number behind it where it is taken."""
-    wish = wish[:90]
-    taken = set(Journey.objects.filter(slug__startswith=wish).values_list("slug", flat=True))
-    slug, number = wish, 2
-    while slug in taken:
-        slug, number = f"{wish}-{number}", number + 1
-    return slug
-
-
-def free_name(wish: str) -> str:
-    """``wish``, or with a number behind it where a journey is called so already."""
-    wish = wish[:190]
-    taken = set(Journey.objects.filter(name__startswith=wish).values_list("name", flat=True))
-    name, number = wish, 2
-    while name in taken:
-        name, number = f"{wish} {number}", number + 1
-    return name
-
-
-def without_known(data: dict[str, Any]) -> dict[str, Any]:
-    """The file without what the installation has under the same slug: a recipe replaces nothing."""
-    from contacts.models import Segment
-    from messaging.models import Template, Topic
-
-    models = {"templates": Template, "segments": Segment, "topics": Topic}
-    made = dict(data)
-    for section, model in models.items():
-        carried = made.get(section)
-        if carried:
-            known = model.objects.filter(slug__in=carried)  # type: ignore[attr-defined]
-            slugs = set(known.values_list("slug", flat=True))
-            made[section] = {slug: one for slug, one in carried.items() if slug not in slugs}
-    return made
+def _said(taken: bundles.Imported, wish: str) -> Iterator[str]:
+    """What became of a file whose journey calls itself ``wish``, in sentences."""
+    journey = taken.journey
+    if not taken.is_new:
+        yield f"“{journey.name}” has the file as its draft."
+    elif journey.slug != wish:
+        yield f"There is a journey “{wish}” already, so the file became “{journey.slug}”."
+    else:
+        yield f"“{journey.name}” was made from the file."
+    if taken.kept:
+        named = listed([f"“{name}”" for name in taken.kept])
+        one = "was here already and stays as it is"
+        many = "were here already and stay as they are"
+        yield f"{named} {one if len(taken.kept) == 1 else many}."

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -419,6 +420,39 @@ def test_the_ways_to_start(admin: Client, journey: Journey) -> None:
     assert copied.status_code == 302
     refused = admin.post(reverse("admin:journeys_journey_add_file"), {})
     assert (refused.status_code, b"Choose a file first." in refused.content) == (400, True)
+
+
+def test_a_file_replaces_nothing_unless_somebody_chooses(admin: Client, journey: Journey) -> None:
+    """A live journey keeps its draft, and the mails it sends stay as they are."""
+    publishing.publish(journey, at=NOW)
+    Template.objects.update(text="Mine")
+    url = reverse("admin:journeys_journey_add_file")
+
+    def take_in(**form: str) -> str:
+        text = FILE.replace("for: 1d", "for: 9d")
+        sent = {"file": SimpleUploadedFile("short.yaml", text.encode()), **form}
+        return admin.post(url, sent, follow=True).content.decode()
+
+    page = take_in()
+    assert "There is a journey “short” already, so the file became “short-2”." in page
+    assert "“Hello” was here already and stays as it is." in page
+    journey.refresh_from_db()
+    assert journey.draft["nodes"]["pause"]["for"] == "1d"
+    made = Journey.objects.get(slug="short-2")
+    assert (made.name, made.draft["nodes"]["pause"]["for"]) == ("Short 2", "9d")
+    assert Template.objects.get().text == "Mine"
+    assert "“Short” has the file as its draft." in take_in(replace="on")
+    journey.refresh_from_db()
+    assert journey.draft["nodes"]["pause"]["for"] == "9d"
+    assert (Template.objects.get().text, Journey.objects.count()) == ("Hello", 2)
+
+
+def test_a_file_replaces_only_what_its_sender_may_change(client: Client, journey: Journey) -> None:
+    user = User.objects.create_user("who", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="add_journey"))
+    client.force_login(user)
+    sent = {"file": SimpleUploadedFile("short.yaml", FILE.encode()), "replace": "on"}
+    assert client.post(reverse("admin:journeys_journey_add_file"), sent).status_code == 403
 
 
 def test_a_file_round_trips_through_the_map(admin: Client, journey: Journey) -> None:
