@@ -7,10 +7,12 @@ do not parse (L1) and names too long for the database. A definition with errors 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 
 from contacts import conditions
-from contacts.conditions import Condition, EventCount
+from contacts.conditions import Condition, EventCount, Where
 from contacts.problems import Problems
+from contacts.values import words_duration
 from journeys.definition import (
     DateTrigger,
     Definition,
@@ -19,6 +21,7 @@ from journeys.definition import (
     TemplateSection,
     TopicSection,
 )
+from journeys.fields import EventMatch
 from journeys.mail_lint import lint_mail
 from journeys.nodes import NodeKind
 from journeys.seen import Seen, made, sends, used_at
@@ -26,6 +29,8 @@ from messaging import rendering
 from messaging.variables import CONTACT_FIELDS, is_known
 
 LONGEST = 100
+#: Who waits longer is rather meant to wait for less.
+LONGEST_WAIT = timedelta(days=5 * 365 + 2)
 
 
 def lint(definition: Definition, problems: Problems, seen: Seen | None = None) -> None:
@@ -220,6 +225,7 @@ def _check_nodes(definition: Definition, problems: Problems) -> None:
         )
     for key, node in definition.nodes.items():
         _check_wait(key, node.kind, problems)
+        _check_left_before(key, node.kind, definition, problems)
         _check_url(key, node.kind, problems)
         for name, weight in (node.kind.config.get("variants") or {}).items():
             if weight == 0:
@@ -241,6 +247,13 @@ def _check_url(key: str, kind: NodeKind, problems: Problems) -> None:
 
 
 def _check_wait(key: str, kind: NodeKind, problems: Problems) -> None:
+    length = kind.config.get("for")
+    if length is not None and length > LONGEST_WAIT:
+        problems.warning(
+            f"nodes.{key}.for",
+            f"People wait here for {words_duration(length)}, which is more than 5 years.",
+            "Check the number and its unit.",
+        )
     match = kind.config.get("until_event")
     if match is not None and match.timeout is None:
         problems.warning(
@@ -248,3 +261,44 @@ def _check_wait(key: str, kind: NodeKind, problems: Problems) -> None:
             f"Whoever never does “{match.event}” waits here for ever.",
             "Say how long people wait at most, such as 30 days.",
         )
+
+
+def _check_left_before(
+    key: str, kind: NodeKind, definition: Definition, problems: Problems
+) -> None:
+    """A wait for what ends the passage first: goals and exits come before waits (T2)."""
+    match = kind.config.get("until_event")
+    if match is None:
+        return
+    goal = definition.goal_event
+    if goal is not None and (goal.event == match.event and _covers(goal.where, match.where)):
+        first, what = "reaches the goal first and leaves", "choose another goal"
+    elif definition.exit_when is not None and _ends(definition.exit_when, match):
+        first, what = "leaves the journey first", "take the event out of “Leaves early”"
+    else:
+        return
+    never = kind.outcome_labels["event"]
+    problems.warning(
+        f"nodes.{key}.until_event.event",
+        f"Whoever does “{match.event}” {first}, so “{never}” is never taken.",
+        f"Wait for a length of time or for another event, or {what}.",
+    )
+
+
+def _covers(wide: Where, narrow: Where) -> bool:
+    """Whether it is plain to see that what is ``narrow`` is also ``wide``."""
+    return all(term in narrow.terms for term in wide.terms)
+
+
+def _ends(condition: Condition, match: EventMatch) -> bool:
+    """Whether it is plain to see that the condition holds as soon as the event comes."""
+    if isinstance(condition, conditions.Any):
+        return any(_ends(part, match) for part in condition.parts)
+    return (
+        isinstance(condition, EventCount)
+        and condition.name == match.event
+        and condition.within is None
+        and condition.count.op in ("gt", "gte")
+        and condition.count.passes(1)
+        and _covers(condition.where, match.where)
+    )

@@ -301,7 +301,8 @@ def said_of(changes: dict[str, Any], seen: Seen = SEEN) -> list[Any]:
 
 def test_an_event_never_seen_is_said_once_with_all_that_use_it() -> None:
     look = {"kind": "wait", "until_event": {"event": "x", "timeout": "1d"}}
-    given = {"goal": {"event": "x"}, **nodes(a={**look, "next": "b"}, b=look, c=send())}
+    goal = {"event": "x", "where": [{"property": "size", "op": "is_set"}]}
+    given = {"goal": goal, **nodes(a={**look, "next": "b"}, b=look, c=send())}
     [problem] = said_of({**given, "nodes": {**given["nodes"], "b": {**look, "next": "c"}}})
     assert problem.place == "goal.event"
     assert "the goal, “Wait for x, at most 1 day” (a) and “Wait for x" in problem.message
@@ -385,6 +386,59 @@ def test_every_problem_has_a_hint_and_a_place() -> None:
     for problem in problems:
         assert problem.place, problem
         assert problem.hint.endswith("."), problem
+
+
+SAME = [{"property": "order.id", "op": "eq", "value": 1}]
+AND_MORE = [*SAME, {"property": "order.id", "op": "is_set"}]
+NEVER = "so “it happened” is never taken."
+
+
+def left_before(where: list[Any] | None = None, **before: Any) -> list[tuple[str, str]]:
+    """What is said of a wait for “bought”, for the where and what else ends the passage."""
+    until = {"event": "bought", "where": where or [], "timeout": "1d"}
+    found = warned({**before, **nodes(a={"kind": "wait", "until_event": until})})
+    return [(place, message) for place, message in found if place.startswith("nodes.a")]
+
+
+@pytest.mark.parametrize(
+    ("where", "before", "first"),
+    [
+        ([], {"goal": {"event": "bought"}}, "reaches the goal first and leaves"),
+        (SAME, {"goal": {"event": "bought"}}, "reaches the goal first and leaves"),
+        (AND_MORE, {"goal": {"event": "bought", "where": SAME}}, "reaches the goal first"),
+        ([], {"exit_when": {"event": "bought"}}, "leaves the journey first"),
+        (SAME, {"exit_when": {"event": "bought", "where": SAME, "since": "entry"}}, "leaves the"),
+        ([], {"exit_when": {"any": [{"attribute": "first_name", "op": "is_set"},
+                                    {"event": "bought"}]}}, "leaves the journey first"),
+    ],
+)  # fmt: skip
+def test_a_wait_for_what_ends_the_passage_first(
+    where: list[Any], before: dict[str, Any], first: str
+) -> None:
+    [(place, message)] = left_before(where, **before)
+    assert place == "nodes.a.until_event.event"
+    assert message.startswith(f"Whoever does “bought” {first}")
+    assert message.endswith(NEVER)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"goal": {"event": "signed_up"}},
+        {"goal": {"event": "bought", "where": SAME}},
+        {"exit_when": {"event": "bought", "count": {"op": "gte", "value": 2}}},
+        {"exit_when": {"event": "bought", "count": {"op": "eq", "value": 1}}},
+        {"exit_when": {"event": "bought", "within": "1d"}},
+        {"exit_when": {"all": [{"event": "bought"}, {"attribute": "first_name", "op": "is_set"}]}},
+    ],
+)
+def test_a_wait_that_can_come_first_is_let_be(before: dict[str, Any]) -> None:
+    assert left_before(**before) == []
+
+
+def test_a_wait_of_many_years_is_asked_about() -> None:
+    [(place, message)] = warned(nodes(a=wait("99999999d", "b"), b=wait("1825d", "c"), c=send()))
+    assert (place, "more than 5 years" in message) == ("nodes.a.for", True)
 
 
 def test_going_round_is_told_from_going_through() -> None:
