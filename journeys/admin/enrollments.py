@@ -113,6 +113,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         moment_now = now()
         definition = enrollment.version.definition
         cards = read_cards(definition, names_in(definition))
+        steps = story.steps(enrollment, moment_now)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -121,8 +122,8 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
             "enrollment": enrollment,
             "label_type": LABELS[enrollment.get_status_display()],
             "entry": cards[ENTRY],
-            "why": story.why(enrollment, cards, moment_now),
-            "steps": story.steps(enrollment, moment_now),
+            "why": story.why(enrollment, cards, steps, moment_now),
+            "steps": steps,
             "refusals": Refusal.objects.filter(story.refusals(enrollment)).order_by("-at")[:10],
             "others": Enrollment.objects.filter(story.refusals(enrollment))
             .exclude(pk=enrollment.pk)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Q
 
-from journeys.models import Enrollment, Journey, Visit, WebhookCall
+from journeys.models import Enrollment, Journey, Relocated, Visit, WebhookCall
 from journeys.naming import names_in
-from journeys.picture import Card, read_nodes
-from journeys.timing import ago, length
+from journeys.nodes import NodeKind
+from journeys.picture import Card, read_kind, read_nodes
+from journeys.timing import ago, length, plain
 from messaging import wording
 from messaging.models import Message
 
@@ -19,6 +20,8 @@ ENDED = {
     "exit_when": "The condition on which people leave this journey became true.",
     "archived": "The journey was archived.",
     "moved_out": "It was taken out when a new version was published.",
+    "dropped": "It was overdue when the journey was resumed, and was taken out then.",
+    "exit": "It came to an exit.",
     "merged": "The person was found to be one with another, who was on this journey already.",
     "loop": "It went on without resting for more than 100 changes, so it was stopped.",
 }
@@ -36,6 +39,14 @@ class Step:
     open: bool
     messages: list[Message] = field(default_factory=list)
     calls: list[WebhookCall] = field(default_factory=list)
+    #: That a publisher moved it here, or while it was here, a sentence each.
+    moves: list[str] = field(default_factory=list)
+
+    @property
+    def way(self) -> str:
+        """What the outcome by which it left is called."""
+        outcome = self.visit.outcome or ""
+        return self.card.way(outcome) if self.card else outcome
 
     @property
     def notes(self) -> list[str]:
@@ -44,17 +55,19 @@ class Step:
 
 
 def steps(enrollment: Enrollment, now: datetime) -> list[Step]:
-    """The visits of an enrollment in their order; three queries."""
-    definition = enrollment.version.definition
-    cards = read_nodes(definition, names_in(definition))
+    """The visits of an enrollment in their order, each in the words of its own version; a fixed
+    number of statements.
+    """
+    visits = list(enrollment.visits.select_related("node").order_by("number"))
+    cards = _cards(enrollment, visits)
     found = {
         visit.number: Step(
             visit,
-            cards.get(visit.node.key),
+            cards[visit.node.version_id].get(visit.node.key),
             length((visit.left_at or now) - visit.entered_at),
             visit.left_at is None,
         )
-        for visit in enrollment.visits.select_related("node").order_by("number")
+        for visit in visits
     }
     messages = Message.objects.filter(enrollment=enrollment.pk).select_related("template")
     for message in messages.order_by("pk"):
@@ -63,17 +76,79 @@ def steps(enrollment: Enrollment, now: datetime) -> list[Step]:
     for call in enrollment.webhook_calls.order_by("pk"):
         if call.visit in found:
             found[call.visit].calls.append(call)
+    _tell_moves(enrollment, found)
     return list(found.values())
 
 
-def why(enrollment: Enrollment, cards: Mapping[str, Card], now: datetime) -> str:
+def _cards(enrollment: Enrollment, visits: Sequence[Visit]) -> dict[int, dict[str, Card]]:
+    """The cards of each version that the enrollment went through."""
+    versions = {visit.node.version_id for visit in visits}
+    rows = dict(enrollment.journey.versions.filter(pk__in=versions).values_list("pk", "definition"))
+    names = names_in(*rows.values())
+    return {pk: read_nodes(definition, names) for pk, definition in rows.items()}
+
+
+def _tell_moves(enrollment: Enrollment, found: Mapping[int, Step]) -> None:
+    """Say at the steps where a publisher moved the enrollment, and took that back."""
+    rows = enrollment.relocated.select_related(
+        "relocation__version", "relocation__made_by", "version"
+    )
+    for row in rows.order_by("pk"):
+        for number, sentence in _moved(row, found, enrollment):
+            if number in found:
+                found[number].moves.append(sentence)
+
+
+def _moved(
+    row: Relocated, found: Mapping[int, Step], enrollment: Enrollment
+) -> Iterator[tuple[int, str]]:
+    """What a move did, with the number of the visit at which it is told."""
+    move = row.relocation
+    by = f" by {move.made_by.get_username()}" if move.made_by else ""
+    to = f"to version {move.version.number}{by}"
+    back = f"Put back to version {row.version.number}: the move was taken back."
+    last = found.get(row.visits)
+    if row.how == "exit":
+        yield row.visits, f"Taken out by the move {to}, {plain(move.made_at)}."
+        if (enrollment.status, enrollment.reason) != (Status.EXITED, "moved_out"):
+            yield row.visits, back
+    elif row.how == "kept":
+        yield row.visits, f"Moved {to}, {plain(move.made_at)}."
+        if move.taken_back_at and last and last.visit.node.version_id == row.version_id:
+            yield row.visits, back
+    else:
+        yield _arrived(row, found), f"Moved here {to}."
+        after = found.get(row.visits + 1)
+        if move.taken_back_at and after and after.visit.node_id == row.node_id:
+            yield row.visits + 1, back
+
+
+def _arrived(row: Relocated, found: Mapping[int, Step]) -> int:
+    """The number of the first visit after a move that led to another step."""
+    move = row.relocation
+    return next(
+        (
+            number
+            for number, step in found.items()
+            if step.visit.node.version_id == move.version_id
+            and step.visit.entered_at >= move.made_at
+        ),
+        row.visits,
+    )
+
+
+def why(
+    enrollment: Enrollment, cards: Mapping[str, Card], path: Sequence[Step], now: datetime
+) -> str:
     """What the enrollment does now and until when, or why it ended."""
     if enrollment.status in Enrollment.OPEN:
-        return _under_way(enrollment, cards, now)
+        return _under_way(enrollment, cards, path, now)
     return _ended(enrollment, cards)
 
 
-def _under_way(enrollment: Enrollment, cards: Mapping[str, Card], now: datetime) -> str:
+def _under_way(
+    enrollment: Enrollment, cards: Mapping[str, Card], path: Sequence[Step], now: datetime
+) -> str:
     if enrollment.status == Status.ACTIVE:
         return "It is being moved right now."
     card = cards.get(enrollment.node.key) if enrollment.node else None
@@ -81,9 +156,11 @@ def _under_way(enrollment: Enrollment, cards: Mapping[str, Card], now: datetime)
     stayed = f", for {length(now - enrollment.arrived_at)}" if enrollment.arrived_at else ""
     sentences = [f"{doing}{stayed.replace('for at once', 'since just now')}."]
     if enrollment.resume_outcome:
-        sentences.append(f"The wait is over, by “{enrollment.resume_outcome}”.")
+        outcome = enrollment.resume_outcome
+        sentences.append(f"The wait is over, by “{card.way(outcome) if card else outcome}”.")
     elif enrollment.resume_at is None:
-        sentences.append("It goes on when what it waits for happens; there is no time limit.")
+        calls = path[-1].calls if path else []
+        sentences += [_without_end(enrollment), *(_request(call, now) for call in calls)]
     elif enrollment.resume_at <= now:
         sentences.append(f"It has been due for {length(now - enrollment.resume_at)}.")
     else:
@@ -91,6 +168,28 @@ def _under_way(enrollment: Enrollment, cards: Mapping[str, Card], now: datetime)
     if enrollment.journey.status == Journey.Status.PAUSED:
         sentences.append("The journey is paused, so nobody moves on until it is resumed.")
     return " ".join(sentences)
+
+
+def _without_end(enrollment: Enrollment) -> str:
+    """What it waits for that has no deadline, as the kind of its node says it."""
+    key = enrollment.node.key if enrollment.node else ""
+    kind, _ = read_kind(key, enrollment.version.definition["nodes"].get(key))
+    return (kind or NodeKind(key, {})).without_end()
+
+
+def _request(call: WebhookCall, now: datetime) -> str:
+    """How far a request is."""
+    if call.status == WebhookCall.Status.SENDING:
+        return f"Attempt {call.attempts} is under way."
+    often = "once" if call.attempts == 1 else f"{call.attempts} times"
+    tried = f"The request was tried {often}" if call.attempts else "The request was not tried yet"
+    if call.status == WebhookCall.Status.QUEUED and call.next_attempt_at:
+        return f"{tried}; the next attempt is {_soon(call.next_attempt_at, now)}."
+    return f"{tried}."
+
+
+def _soon(at: datetime, now: datetime) -> str:
+    return ago(at, now) if at > now else "due now"
 
 
 def _ended(enrollment: Enrollment, cards: Mapping[str, Card]) -> str:

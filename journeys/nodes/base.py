@@ -118,6 +118,10 @@ class NodeKind:
         """What this node does, in one sentence without a full stop."""
         return self.label
 
+    def without_end(self) -> str:
+        """What one is told of somebody who waits here and has no deadline."""
+        return "It goes on when what it waits for happens; there is no time limit."
+
     def conditions(self) -> Iterator[Condition]:
         """The conditions it judges by."""
         yield from ()

@@ -169,3 +169,12 @@ class WaitKind(NodeKind):
         if self.way == "until_date":
             return f"Wait until {date_rule(setting)}"
         return f"Wait until it is {window(setting)}"
+
+    def without_end(self) -> str:
+        if self.way == "for":
+            return "The wait ends after the end of the calendar."
+        if "timeout" in self.outcomes:
+            return (
+                "It goes on when that happens; the time limit lies after the end of the calendar."
+            )
+        return super().without_end()

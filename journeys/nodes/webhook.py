@@ -40,3 +40,6 @@ class Webhook(NodeKind):
 
     def words(self) -> str:
         return f"Call {self.config.get('url')}"
+
+    def without_end(self) -> str:
+        return "It goes on when the request was answered, or has failed for good."

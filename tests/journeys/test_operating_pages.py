@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from contacts import ingest
 from contacts.items import Track
 from journeys import plans, publishing, work
 from journeys.admin.publication import Stand, moves
-from journeys.models import Enrollment, Journey, Refusal, SavedDraft
+from journeys.models import Enrollment, Journey, Refusal, SavedDraft, WebhookCall
 from journeys.publishing import Move
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ JOURNEY: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
     plans.forget()
-    for room in ("builder", "publication", "pausing", "history"):
+    for room in ("builder", "publication", "pausing", "history", "enrollments"):
         monkeypatch.setattr(f"journeys.admin.{room}.now", lambda: NOW + DAY)
 
 
@@ -226,6 +227,108 @@ def test_statements_before_a_resumption_do_not_grow_with_people(
     few = statements()
     enroll(*[f"b{number}" for number in range(40)])
     assert statements() == few
+
+
+# passages
+
+
+def passage(client: Client, **which: Any) -> str:
+    enrollment = Enrollment.objects.get(**which)
+    address = reverse("admin:journeys_enrollment_change", args=[enrollment.pk])
+    return html.unescape(client.get(address).content.decode())
+
+
+def test_a_passage_tells_its_moves_and_keeps_the_words_of_what_is_gone(
+    admin: Client, admin_user: Any, journey: Journey
+) -> None:
+    """Who was moved on is told of the step that is gone, and who stayed of the move itself."""
+    enroll("gone")
+    change(journey, rest=None, later={"kind": "wait", "for": "2d", "next": "done"})
+    post(admin, journey, "publish", all="everybody")
+    page = passage(admin)
+    assert "Wait 7 days" in page
+    assert "Moved here to version 2 by admin." in page
+    assert ">help<" not in page
+    change(journey, rest=None, later={"kind": "wait", "for": "4d", "next": "done"})
+    post(admin, journey, "publish", all="everybody")
+    assert "Moved to version 3 by admin, 3 Mar 2026, 09:00." in passage(admin)
+    move = journey.relocations.latest("pk")
+    post(admin, journey, "back", move.pk)
+    page = passage(admin)
+    assert "Put back to version 2: the move was taken back." in page
+    assert "It stands at “Wait 2 days”" in page
+
+
+def test_a_passage_that_was_moved_and_put_back_tells_both(admin: Client, journey: Journey) -> None:
+    enroll("u")
+    change(journey, rest=None)
+    post(admin, journey, "publish", all="everybody")
+    move = journey.relocations.get()
+    post(admin, journey, "back", move.pk)
+    page = passage(admin)
+    assert page.index("Moved here to version 2") < page.index("Put back to version 1")
+
+
+def test_statements_of_a_passage_do_not_grow_with_its_moves(
+    admin: Client, journey: Journey
+) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            passage(admin)
+        return len(queries)
+
+    enroll("u")
+    change(journey, rest=None)
+    post(admin, journey, "publish", all="everybody")
+    statements()
+    few = statements()
+    for days in range(3, 6):
+        change(journey, rest=None, later={"kind": "wait", "for": f"{days}d", "next": "done"})
+        post(admin, journey, "publish", all="everybody")
+    assert passage(admin).count("Moved to version") == 3
+    assert statements() == few
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        ({"for": "99999999d"}, "The wait ends after the end of the calendar."),
+        ({"until_event": {"event": "x"}}, "there is no time limit."),
+        ({"until_event": {"event": "x", "timeout": "99999999d"}},
+         "the time limit lies after the end of the calendar."),
+    ],
+)  # fmt: skip
+def test_a_passage_without_a_deadline_says_why(
+    admin: Client, journey: Journey, until: dict[str, Any], said: str
+) -> None:
+    change(journey, rest={"kind": "wait", **until, "next": "later"})
+    publishing.publish(journey, at=NOW)
+    enroll("u")
+    assert said in passage(admin)
+
+
+def test_a_passage_at_a_request_says_how_often_it_was_tried(
+    admin: Client, journey: Journey
+) -> None:
+    change(journey, rest={"kind": "webhook", "url": "https://example.com/", "next": "later"})
+    publishing.publish(journey, at=NOW)
+    enroll("u")
+    assert "The request was not tried yet; the next attempt is due now." in passage(admin)
+    calls = WebhookCall.objects.all()
+    calls.update(attempts=3, next_attempt_at=NOW + DAY + HOUR)
+    page = passage(admin)
+    assert "It goes on when the request was answered, or has failed for good." in page
+    assert "The request was tried 3 times; the next attempt is in 1 hour." in page
+    assert "no time limit" not in page
+    calls.update(status="sending", attempts=4)
+    assert "Attempt 4 is under way." in passage(admin)
+
+
+def test_who_was_dropped_at_a_resumption_is_told_so(admin: Client, journey: Journey) -> None:
+    enroll("u", at=NOW - 7 * DAY)
+    publishing.pause(journey, at=NOW - HOUR)
+    post(admin, journey, "resume", how="drop")
+    assert "It was overdue when the journey was resumed, and was taken out then." in passage(admin)
 
 
 # the past
