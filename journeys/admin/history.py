@@ -109,6 +109,8 @@ class History(Pages):
         rows = list(journey.versions.select_related("published_by").order_by("-number"))
         older = [*rows[1:], None]
         names = names_in(*(version.definition for version in rows))
+        moved = list(journey.relocations.select_related("version", "made_by")[:20])
+        offered = publishing.put_back_by(moved, moment)
         return self.page(
             request,
             "versions",
@@ -124,10 +126,7 @@ class History(Pages):
                 }
                 for version, before in zip(rows, older, strict=True)
             ],
-            relocations=[
-                (move, publishing.may_take_back(move, moment))
-                for move in journey.relocations.select_related("version", "made_by")[:20]
-            ],
+            relocations=[(move, move.pk in offered) for move in moved],
             may_publish=may(request, "publish"),
         )
 

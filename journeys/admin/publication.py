@@ -192,16 +192,40 @@ class Publication(Pages):
         return self.to_map(journey)
 
     def back(self, request: HttpRequest, pk: int, relocation: int) -> HttpResponse:
-        """Put back whom the publication of a version moved."""
+        """Put back whom the publication of a version moved, after a question."""
         journey = find(self.admin, request, pk, "publish")
-        move = Relocation.objects.filter(journey=journey, pk=relocation).first()
-        if move is None or request.method != "POST":
+        move = journey.relocations.select_related("version").filter(pk=relocation).first()
+        if move is None:
             raise Http404
-        if publishing.take_back(move, by=request.user, at=now()):  # type: ignore[arg-type]
-            messages.success(request, "Those who have not gone on since are put back.")
-        else:
-            messages.error(request, "It is too late to take that back.")
-        return self.to_map(journey)
+        moment = now()
+        if request.method == "POST" and request.POST.get("sure"):
+            done = publishing.take_back(move, by=request.user, at=moment)  # type: ignore[arg-type]
+            _tell_back(request, journey, move if done else None)
+            return self.to_map(journey)
+        people = publishing.put_back_by([move], moment).get(move.pk)
+        if people is None:
+            messages.info(request, "There is nobody whom that would put back.")
+            return self.to_map(journey)
+        title = f"Take back the move to version {move.version.number}"
+        gone = move.moved - people
+        return self.page(request, "back", journey, title, move=move, people=people, gone=gone)
+
+
+def _tell_back(request: HttpRequest, journey: Journey, move: Relocation | None) -> None:
+    """Say how many were put back; ``move`` is None where it was too late."""
+    if move is None:
+        messages.error(request, "It is too late to take that back.")
+        return
+    move.refresh_from_db()
+    if move.finished_at is None:
+        paused = journey.status == Journey.Status.PAUSED
+        when = "when you resume the journey" if paused else "now; “Versions” says how far it is"
+        messages.info(request, f"People are put back {when}.")
+        return
+    gone = move.moved - move.put_back
+    rest = f"; {gone:,} had gone on" if gone else ""
+    tell = messages.success if move.put_back else messages.warning
+    tell(request, f"{move.put_back:,} of {move.moved:,} put back{rest}.")
 
 
 def _placed(problem: Any, cards: Mapping[str, Card]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from journeys.publishing.relocating import (
     Standing,
     last_move,
     may_take_back,
+    put_back_by,
     standing,
     take_back,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "pause",
     "problems",
     "publish",
+    "put_back_by",
     "restore",
     "restore_draft",
     "resume",

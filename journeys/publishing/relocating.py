@@ -7,13 +7,13 @@ fixed number of statements, whatever the number of people.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from contacts import bulk
 from journeys import engine, jobs, moves, plans, store, work
@@ -298,11 +298,41 @@ def may_take_back(relocation: Relocation, now: datetime) -> bool:
     return relocation.taken_back_at is None and now - relocation.made_at <= TAKE_BACK
 
 
+def put_back_by(moves: Iterable[Relocation], now: datetime) -> dict[int, int]:
+    """How many people it would put back to take a move back, by the move's id; one statement.
+
+    Moves that can't be taken back any more are left out, and so are those whose people have all
+    gone on.
+    """
+    offered = [move for move in moves if may_take_back(move, now)]
+    counted = dict(_standing_where_put(offered)) if offered else {}
+    return {
+        move.pk: counted.get(move.pk, 0)
+        for move in offered
+        if move.pk in counted or move.finished_at is None
+    }
+
+
+def _standing_where_put(moves: Sequence[Relocation]) -> Iterable[tuple[int, int]]:
+    """As `_still_there` has it, for whole moves: their ids and how many people."""
+    out = Q(how="exit")
+    still = Q(enrollment__status=Status.WAITING, enrollment__version=F("relocation__version"))
+    left = Q(enrollment__status=Status.EXITED, enrollment__reason="moved_out")
+    rows = Relocated.objects.filter(relocation__in=moves, enrollment__visits_count=F("visits"))
+    return (
+        rows.filter((out & left) | (~out & still))
+        .values_list("relocation")
+        .annotate(people=Count("pk"))
+    )
+
+
 def last_move(journey: Journey, now: datetime, within: timedelta = TAKE_BACK) -> Relocation | None:
-    """The last move of people, where it is not older than ``within`` and can be taken back."""
+    """The last move of people, where it is not older than ``within`` and would put somebody back
+    if it were taken back.
+    """
     moves = Relocation.objects.filter(journey=journey, made_at__gte=now - within)
     last = moves.select_related("version").order_by("-made_at").first()
-    return last if last is not None and may_take_back(last, now) else None
+    return last if last is not None and put_back_by([last], now) else None
 
 
 def take_back(relocation: Relocation, *, by: By = None, at: datetime) -> bool:

@@ -307,7 +307,7 @@ def test_publishing_shows_who_stands_where_and_moves_them(admin: Client, journey
     assert set(stand) == {("rest", 2)}
     move = journey.relocations.get()
     back = reverse("admin:journeys_journey_back", args=[journey.pk, move.pk])
-    assert admin.post(back).status_code == 302
+    assert admin.post(back, {"sure": "yes"}).status_code == 302
     assert set(stand.all()) == {("pause", 1)}
 
 

@@ -17,7 +17,7 @@ from contacts import ingest
 from contacts.items import Track
 from journeys import plans, publishing, work
 from journeys.admin.publication import Stand, moves
-from journeys.models import Enrollment, Journey, Refusal, SavedDraft, WebhookCall
+from journeys.models import Enrollment, Journey, Refusal, Relocation, SavedDraft, WebhookCall
 from journeys.publishing import Move
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +149,50 @@ def test_people_can_be_moved_to_what_is_live_already(admin: Client, journey: Jou
     assert "data-go" not in page
 
 
+def moved(client: Client, journey: Journey, *ids: str) -> Relocation:
+    """These people, moved from the step that is gone to the next."""
+    enroll(*ids)
+    change(journey, rest=None)
+    post(client, journey, "publish", all="everybody")
+    return journey.relocations.get()
+
+
+def test_a_move_is_taken_back_after_a_question(admin: Client, journey: Journey) -> None:
+    """Who has gone on since stays, and both numbers are said before and after."""
+    move = moved(admin, journey, "u", "v")
+    Enrollment.objects.filter(contact__external_id="v").update(visits_count=9)
+    response = admin.post(url(journey, "back", move.pk))
+    page = response.content.decode()
+    assert "<strong>1</strong> of the 2 who were moved goes back" in page
+    assert "1 has gone on since, and stays on version 2." in page
+    assert stand() == {("later", 2)}, "nobody is put back before somebody says so"
+    done = admin.post(url(journey, "back", move.pk), {"sure": "yes"}, follow=True)
+    assert "1 of 2 put back; 1 had gone on." in done.content.decode()
+    assert stand() == {("later", 2), ("rest", 1)}
+
+
+def test_a_move_is_not_offered_back_where_all_have_gone_on(admin: Client, journey: Journey) -> None:
+    move = moved(admin, journey, "u", "v")
+    assert "Take it back" in seen(admin, journey, "versions")
+    assert "Take the move back" in seen(admin, journey, "change")
+    Enrollment.objects.update(visits_count=9)
+    assert "Take it back" not in seen(admin, journey, "versions")
+    assert "Take the move back" not in seen(admin, journey, "change")
+    asked = admin.get(url(journey, "back", move.pk), follow=True)
+    assert "There is nobody whom that would put back." in asked.content.decode()
+    done = admin.post(url(journey, "back", move.pk), {"sure": "yes"}, follow=True)
+    assert "0 of 2 put back; 2 had gone on." in done.content.decode()
+
+
+def test_a_move_out_is_offered_back_while_they_are_out(admin: Client, journey: Journey) -> None:
+    enroll("u")
+    change(journey, rest=None)
+    post(admin, journey, "publish", all="each", **{"move-rest": "exit"})
+    assert "Take it back" in seen(admin, journey, "versions")
+    Enrollment.objects.update(reason="archived")
+    assert "Take it back" not in seen(admin, journey, "versions")
+
+
 def test_choices_for_each_step_hold_only_where_somebody_stands() -> None:
     known = [Stand("rest", "Wait", "hourglass", "wait", 2)]
     sent = {"move-rest": "exit", "move-done": "same"}
@@ -253,7 +297,7 @@ def test_a_passage_tells_its_moves_and_keeps_the_words_of_what_is_gone(
     post(admin, journey, "publish", all="everybody")
     assert "Moved to version 3 by admin, 3 Mar 2026, 09:00." in passage(admin)
     move = journey.relocations.latest("pk")
-    post(admin, journey, "back", move.pk)
+    post(admin, journey, "back", move.pk, sure="yes")
     page = passage(admin)
     assert "Put back to version 2: the move was taken back." in page
     assert "It stands at “Wait 2 days”" in page
@@ -264,7 +308,7 @@ def test_a_passage_that_was_moved_and_put_back_tells_both(admin: Client, journey
     change(journey, rest=None)
     post(admin, journey, "publish", all="everybody")
     move = journey.relocations.get()
-    post(admin, journey, "back", move.pk)
+    post(admin, journey, "back", move.pk, sure="yes")
     page = passage(admin)
     assert page.index("Moved here to version 2") < page.index("Put back to version 1")
 
