@@ -23,13 +23,22 @@ LATE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Matter:
-    """Something that needs attention: how much of it, what it means, and where it leads."""
+    """Something that needs attention: how much of it, what it means, and where it leads.
+
+    ``one`` is what is said of a single one, ``many`` of any other number.
+    """
 
     icon: str
     count: int
-    words: str
+    one: str
+    many: str
     url: str
     bad: bool = True
+
+    @property
+    def words(self) -> str:
+        """What it means, as it is said of so many."""
+        return self.one if self.count == 1 else self.many
 
 
 def matters(now: datetime) -> list[Matter]:
@@ -43,6 +52,7 @@ def _people(now: datetime) -> Iterator[Matter]:
     yield Matter(
         "error",
         Enrollment.objects.filter(**since).count(),
+        "passage failed in the last 7 days",
         "passages failed in the last 7 days",
         _rows("journeys_enrollment", since),
     )
@@ -50,6 +60,7 @@ def _people(now: datetime) -> Iterator[Matter]:
     yield Matter(
         "schedule",
         Enrollment.objects.filter(**overdue).count(),
+        "person has been due for more than 5 minutes: is the clock running?",
         "people have been due for more than 5 minutes: is the clock running?",
         _rows("journeys_enrollment", overdue),
     )
@@ -60,6 +71,7 @@ def _facts() -> Iterator[Matter]:
     yield Matter(
         "front_hand",
         Fact.objects.filter(**aside).count(),
+        "fact was put aside because it could not be worked through",
         "facts were put aside because they could not be worked through",
         _rows("contacts_fact", aside),
     )
@@ -74,12 +86,14 @@ def _mails(now: datetime) -> Iterator[Matter]:
     yield Matter(
         "help",
         counted["uncertain"],
+        "mail of which it is uncertain whether it was sent",
         "mails of which it is uncertain whether they were sent",
         _rows("messaging_message", uncertain),
     )
     yield Matter(
         "unsubscribe",
         counted["failed"],
+        "mail of the last 7 days failed",
         "mails of the last 7 days failed",
         _rows("messaging_message", failed),
     )
@@ -90,6 +104,7 @@ def _requests(now: datetime) -> Iterator[Matter]:
     yield Matter(
         "webhook",
         WebhookCall.objects.filter(**failed).count(),
+        "request to another system failed in the last 7 days",
         "requests to other systems failed in the last 7 days",
         _rows("journeys_webhookcall", failed),
     )
@@ -98,10 +113,12 @@ def _requests(now: datetime) -> Iterator[Matter]:
 def _paused(now: datetime) -> Iterator[Matter]:
     paused = Journey.objects.filter(status=Journey.Status.PAUSED).order_by("name")
     for pk, name, at in paused.values_list("pk", "name", "paused_at"):
+        said = f"“{name}” is paused" + (f" since {ago(at, now)}" if at else "")
         yield Matter(
             "pause_circle",
             1,
-            f"“{name}” is paused" + (f" since {ago(at, now)}" if at else ""),
+            said,
+            said,
             reverse("admin:journeys_journey_change", args=[pk]),
             bad=False,
         )

@@ -22,7 +22,7 @@ from contacts import clock, ingest
 from contacts.items import Identify, Track
 from contacts.models import Segment
 from journeys import bundles, files, publishing, reports, work
-from journeys.admin import drafts, gallery, maps
+from journeys.admin import attention, drafts, gallery, home, maps
 from journeys.admin.panels import WIDGETS
 from journeys.definition import Catalog
 from journeys.lettering import wrapped
@@ -386,6 +386,18 @@ def test_home_shows_what_needs_attention(admin: Client, journey: Journey) -> Non
     page = admin.get(reverse("admin:index")).content.decode()
     assert "“Short” is paused" in page
     assert "Journeys that run" in page
+
+
+def test_home_counts_one_as_one_and_writes_thousands_apart(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(count: int) -> str:
+        one = attention.Matter("help", count, "mail failed", "mails failed", "")
+        monkeypatch.setattr(home, "matters", lambda _: [one])
+        return admin.get(reverse("admin:index")).content.decode()
+
+    assert "<strong>1</strong> mail failed" in said(1)
+    assert "<strong>1,010</strong> mails failed" in said(1010)
 
 
 # Starting
