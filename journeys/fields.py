@@ -21,6 +21,8 @@ from journeys.calendar import DAYS, Window
 from messaging import sandbox
 
 SECOND = timedelta(seconds=1)
+#: What a length of time is made of, for files and for forms.
+HOW_LONG = "Say how long: a number and a unit, such as 3 days (3d)."
 NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 #: Own fields of a contact that an `update` can't set.
 FIXED = ("external_id", "created_at")
@@ -139,13 +141,13 @@ class DurationSetting(Setting):
         self.least, self.signed = least, signed
 
     def read(self, value: Any, place: Place) -> timedelta | None:
-        if not isinstance(value, str):
-            place.error("Must be a duration.", "Such as 3d, 12h or 1d12h.")
+        if not isinstance(value, str) or not value.strip():
+            place.error(HOW_LONG)
             return None
         try:
             duration = values.parse_duration(value, signed=self.signed)
         except ValueError as error:
-            place.error(str(error), "Such as 3d, 12h or 1d12h.")
+            place.error(str(error))
             return None
         if not self.signed and duration < self.least:
             place.error(f"Must be at least {values.words_duration(self.least)}.")
@@ -157,7 +159,15 @@ class ConditionSetting(Setting):
     """A condition on the contact (SEMANTICS §3)."""
 
     def read(self, value: Any, place: Place) -> conditions.Condition:
-        return conditions.parse(value, place.scope, place.path, place.problems)
+        return read_condition(value, place)
+
+
+def read_condition(value: Any, place: Place) -> conditions.Condition:
+    """A condition; where nothing is chosen yet, that is what is wrong."""
+    if value is None or value == {}:
+        place.error("Add a condition.", "Such as {attribute: plan, op: is_set}.")
+        return conditions.Never()
+    return conditions.parse(value, place.scope, place.path, place.problems)
 
 
 @dataclass(frozen=True)
@@ -199,7 +209,7 @@ class EventSetting(Setting):
 def read_event_name(value: Any, place: Place) -> str | None:
     """An event's name: text that is not empty."""
     if not isinstance(value, str) or not value:
-        place.error("Must be the name of an event.")
+        place.error("Name the event.")
         return None
     return value
 
@@ -212,7 +222,7 @@ def read_time(value: Any, place: Place, *, end: bool = False) -> time | None:
         re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", value) if isinstance(value, str) else None
     )
     if not match:
-        place.error("Must be a time of day.", "Such as 09:00.")
+        place.error("Give a time of day, such as 09:00.")
         return None
     return time(int(match[1]), int(match[2]))
 
@@ -245,7 +255,7 @@ class DateSetting(Setting):
             return None
         attribute = given[self.name]
         if not isinstance(attribute, str) or not attribute:
-            place.at(self.name).error("Must be the name of an attribute.")
+            place.at(self.name).error("Name the attribute.")
             return None
         offset: timedelta | None = timedelta()
         if "offset" in given:
@@ -280,7 +290,7 @@ class WindowSetting(Setting):
     @staticmethod
     def _days(value: Any, place: Place) -> frozenset[int]:
         if not isinstance(value, list) or not value:
-            place.error("Must be a list of days, not empty.", f"Of: {', '.join(DAYS)}.")
+            place.error("Choose at least one day.", f"A list of: {', '.join(DAYS)}.")
             return frozenset()
         for number, day in enumerate(value):
             if day not in DAYS:
@@ -301,7 +311,7 @@ class PathsSetting(Setting):
 
     def read(self, value: Any, place: Place) -> list[Path]:
         if not isinstance(value, list) or not value:
-            place.error("Must be a list of paths, at least one.", "Each with a name and when.")
+            place.error("Add at least one path.", "A list of paths, each with a name and when.")
             return []
         paths: list[Path] = []
         for number, item in enumerate(value):
@@ -311,13 +321,13 @@ class PathsSetting(Setting):
                 continue
             name = given.get("name")
             if "name" in given and (not isinstance(name, str) or not name):
-                here.at("name").error("Must be text.")
+                here.at("name").error("Give the path a name.", "A name is text.")
             elif name == "else":
                 here.at("name").error("“else” is the way of those who take no other path.")
             elif any(path.name == name for path in paths):
                 here.at("name").error(f"The name “{name}” stands twice.")
             when = (
-                conditions.parse(given.get("when"), here.scope, here.at("when").path, here.problems)
+                read_condition(given.get("when"), here.at("when"))
                 if "when" in given
                 else conditions.Never()
             )
@@ -330,11 +340,11 @@ class VariantsSetting(Setting):
 
     def read(self, value: Any, place: Place) -> dict[str, int]:
         if not isinstance(value, dict) or not value:
-            place.error("Must be a mapping from name to weight.", "Such as {a: 50, b: 50}.")
+            place.error("Add at least one variant.", "Names with weights, such as {a: 50, b: 50}.")
             return {}
         for name, weight in value.items():
             if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
-                place.at(name).error("Must be a whole number from 0.")
+                place.at(name).error("Give a weight: a whole number from 0.")
                 return {}
         if sum(value.values()) == 0:
             place.error("The weights add up to 0.", "Give at least one variant a weight.")
@@ -346,7 +356,9 @@ class ChangesSetting(Setting):
 
     def read(self, value: Any, place: Place) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
-            place.error("Must be a mapping from attribute to value.", "Such as {lead: true}.")
+            place.error(
+                "Name an attribute and its value.", "Names with values, such as {lead: true}."
+            )
             return {}
         for name, new in value.items():
             if name in FIXED:

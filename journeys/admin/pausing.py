@@ -15,6 +15,7 @@ from contacts.values import parse_duration, words_duration
 from journeys import publishing
 from journeys.admin.builder import find
 from journeys.admin.pages import Pages, number
+from journeys.fields import HOW_LONG
 from journeys.models import Journey
 from journeys.naming import names_in
 from journeys.picture import read_nodes
@@ -49,7 +50,10 @@ def _choice(
     chosen = sent.get(name, unsaid)
     if chosen == "spread":
         field = "over" if name == "how" else f"{name}_over"
-        over = parse_duration(sent.get(field, ""))
+        written = sent.get(field, "").strip()
+        if not written:
+            raise ValueError(HOW_LONG)
+        over = parse_duration(written)
         if over <= timedelta():
             raise ValueError("The time over which people are spread out must be more than nothing.")
         return "spread", over

@@ -605,6 +605,28 @@ def test_what_the_page_allows_is_accepted(name: str) -> None:
     assert [one for one in problems.errors if one not in unreachable] == []
 
 
+@pytest.mark.parametrize(
+    ("change", "place", "message"),
+    [
+        (("nodes/which/paths/0/name", ""), "nodes.which.paths[0].name", "Give the path a name."),
+        (("nodes/which/paths/0/when", {}), "nodes.which.paths[0].when", "Add a condition."),
+        (("nodes/which/paths", []), "nodes.which.paths", "Add at least one path."),
+        (("exit_when", {}), "exit_when", "Add a condition."),
+        (("nodes/short/for", ""), "nodes.short.for",
+         "Say how long: a number and a unit, such as 3 days (3d)."),
+        (("nodes/open/until_window/days", []), "nodes.open.until_window.days",
+         "Choose at least one day."),
+        (("nodes/open/until_window/from", ""), "nodes.open.until_window.from",
+         "Give a time of day, such as 09:00."),
+        (("nodes/offer/variants", {}), "nodes.offer.variants", "Add at least one variant."),
+    ],
+)  # fmt: skip
+def test_what_a_form_leaves_empty_is_asked_for(change: Change, place: str, message: str) -> None:
+    """The same sentence helps whoever writes a file and whoever fills in a form."""
+    problems = check(changed(change))
+    assert (place, message) in [(one.place, one.message) for one in problems.errors]
+
+
 def test_what_a_file_does_not_carry_must_exist_in_the_installation() -> None:
     journey = changed(("templates", DROP), ("topics", DROP), ("segments", DROP))
     journey["entry"] = {"trigger": {"segment": "germans"}}

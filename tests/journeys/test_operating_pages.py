@@ -241,7 +241,7 @@ def test_those_who_were_turned_away_are_spread_out(admin: Client, journey: Journ
     [
         ({"how": "spread", "over": "soon"}, "duration"),
         ({"how": "spread", "over": "0h"}, "more than nothing"),
-        ({"how": "now", "again": "spread", "again_over": ""}, "duration"),
+        ({"how": "now", "again": "spread", "again_over": ""}, "Say how long: a number and a"),
         ({"how": "later"}, "Choose what becomes of those who are overdue."),
         ({"how": "now", "again": "?"}, "Choose what becomes of those who were turned away."),
     ],
