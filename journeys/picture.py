@@ -6,6 +6,7 @@ Any draft can be drawn, however unfinished: what can't be read is shown as it is
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -416,10 +417,11 @@ def difference(old: Any, new: Any, names: Names | None = None) -> Difference:
         removed=[key for key in before if key not in after],
         changed=[key for key in after if key in before and raw_old.get(key) != raw_new.get(key)],
     )
-    found.sentences.extend(f"{_called(after[key])} is new." for key in found.added)
+    old_calls, new_calls = _calls(before), _calls(after)
+    found.sentences.extend(f"{new_calls[key]} is new." for key in found.added)
     for key in found.changed:
-        found.sentences.extend(_changes(before[key], after[key]))
-    found.sentences.extend(f"{_called(before[key])} is gone." for key in found.removed)
+        found.sentences.extend(_changes(key, before, after))
+    found.sentences.extend(f"{old_calls[key]} is gone." for key in found.removed)
     return found
 
 
@@ -432,21 +434,29 @@ def _raw(data: Any) -> dict[str, Any]:
     return {ENTRY: entry, **(nodes if isinstance(nodes, dict) else {})}
 
 
-def _called(card: Card) -> str:
-    return "The start" if card.is_entry else f"“{card.words}” ({card.key})"
+def _calls(cards: Mapping[str, Card]) -> dict[str, str]:
+    """What the cards are called: by their words, and by the key where others have the same."""
+    often = Counter(card.words for card in cards.values())
+    return {
+        key: f"“{card.words}”" if often[card.words] == 1 else f"“{card.words}” ({key})"
+        for key, card in cards.items()
+    } | {ENTRY: "The start"}
 
 
-def _changes(before: Card, after: Card) -> list[str]:
-    name = "The start" if after.is_entry else f"“{after.key}”"
-    said = []
-    if before.words != after.words:
-        said.append(f"{name}: “{before.words}” becomes “{after.words}”.")
-    old_rows, new_rows = {row.text for row in before.rows}, {row.text for row in after.rows}
+def _changes(key: str, before: Mapping[str, Card], after: Mapping[str, Card]) -> list[str]:
+    """What became of a card that both have."""
+    old_calls, new_calls = _calls(before), _calls(after)
+    old, new, name, said = before[key], after[key], new_calls[key], []
+    if old.words != new.words:
+        start = f"{name}: “{old.words}”" if new.is_entry else old_calls[key]
+        said.append(f"{start} becomes “{new.words}”.")
+    old_rows, new_rows = {row.text for row in old.rows}, {row.text for row in new.rows}
     said += [f"{name}: now “{text}”." for text in sorted(new_rows - old_rows)]
     said += [f"{name}: no longer “{text}”." for text in sorted(old_rows - new_rows)]
-    for outcome in {**before.outcomes, **after.outcomes}:
-        old, new = before.outcomes.get(outcome), after.outcomes.get(outcome)
-        if old != new and outcome in after.outcomes:
-            way = "" if len(after.outcomes) == 1 else f" by “{after.way(outcome)}”"
-            said.append(f"{name} leads{way} to {f'“{new}”' if new else 'the end'}.")
+    for outcome in new.outcomes:
+        target = new.outcomes[outcome]
+        if old.outcomes.get(outcome) != target:
+            way = "" if len(new.outcomes) == 1 else f" by “{new.way(outcome)}”"
+            to = new_calls.get(target, f"“{target}”") if target else "the end"
+            said.append(f"{name} leads{way} to {to}.")
     return said or [f"{name} is set up differently."]

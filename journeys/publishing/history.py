@@ -13,6 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 
 from journeys.models import Journey, SavedDraft
+from journeys.naming import names_in
 from journeys.picture import difference
 
 MOST_SENTENCES = 40
@@ -113,7 +114,7 @@ def entries(journey: Journey) -> QuerySet[LogEntry]:
 
 def told(before: Any, after: Any) -> str:
     """What differs between two drafts, a sentence a line; nothing where nothing does."""
-    sentences = difference(before, after).sentences
+    sentences = difference(before, after, names_in(before, after)).sentences
     more = len(sentences) - MOST_SENTENCES
     said = sentences[:MOST_SENTENCES] + ([f"And {more} changes more."] if more > 0 else [])
     return "\n".join(said)

@@ -218,10 +218,33 @@ def test_a_difference_is_said_and_drawn(journey: Journey) -> None:
         "which": "changed",
         "done": "removed",
     }
-    assert "“pause”: “Wait 1 day” becomes “Wait 2 days”." in found.sentences
+    assert "“Wait 1 day” becomes “Wait 2 days”." in found.sentences
     drawn = draw_changes(journey.draft, new)
     assert drawn.cards["done"].mark == "removed"
     assert "done" in drawn.layout.boxes
+
+
+def test_a_difference_calls_steps_by_their_words(journey: Journey) -> None:
+    """By the key only where two say the same."""
+    day = {"kind": "wait", "for": "1d"}
+    nodes = {**journey.draft["nodes"], "more": {**day, "next": "done"}, "again": day}
+    nodes["hello"] = {**nodes["hello"], "next": "which"}
+    nodes["which"] = {**nodes["which"], "next": {"big": "more"}}
+    assert difference(journey.draft, {**journey.draft, "nodes": nodes}).sentences == [
+        "“Wait 1 day” (more) is new.",
+        "“Wait 1 day” (again) is new.",
+        "“Send hello” leads to “If seats is at least 10”.",
+        "“If seats is at least 10” leads by “big” to “Wait 1 day” (more).",
+    ]
+
+
+def test_the_history_calls_mails_by_their_names(admin_user: User, journey: Journey) -> None:
+    nodes = {**journey.draft["nodes"], "bye": {"kind": "send", "template": "hello"}}
+    draft = {**journey.draft, "nodes": nodes}
+    revision = journey.draft_revision
+    publishing.save_draft(journey, draft, by=admin_user, at=NOW, revision=revision)
+    entry = publishing.entries(journey).latest("pk")
+    assert "“Send Hello” (bye) is new." in entry.change_message
 
 
 def test_text_is_broken_so_that_it_fits() -> None:

@@ -97,7 +97,7 @@ def test_discarding_makes_the_draft_what_is_live_and_keeps_the_name(admin_user: 
     said = LogEntry.objects.latest("pk").change_message.splitlines()
     assert said == [
         "Discarded the changes since version 1.",
-        "“rest”: “Wait 3 days” becomes “Wait 7 days”.",
+        "“Wait 3 days” becomes “Wait 7 days”.",
     ]
 
 
@@ -138,7 +138,7 @@ def test_a_sitting_is_one_draft_and_one_entry_that_tells_all_of_it(admin_user: A
     assert LogEntry.objects.get().change_message.splitlines() == [
         "Changed the draft.",
         "It is called “Other” now.",
-        "“rest”: “Wait 7 days” becomes “Wait 4 days”.",
+        "“Wait 7 days” becomes “Wait 4 days”.",
     ]
 
 
