@@ -236,7 +236,7 @@ class Backtests:
             "draft": draft,
             "live": live,
             "zone": str(where),
-            "sums": sums(draft, live),
+            "sums": sums(draft, live, has_goal=_has_goal(one.draft, live_file)),
             "only": only(one.result),
             "steps": steps(cards, draft, live),
             "gone": set(gone) - set(read_nodes(one.draft)),
@@ -273,8 +273,12 @@ def share(one: Backtest) -> int | None:
 # --- what the result says ---
 
 
-def sums(draft: dict[str, Any], live: dict[str, Any] | None) -> list[Row]:
-    """The numbers at the top."""
+def _has_goal(*files: Any) -> bool:
+    return any(file.get("goal") is not None for file in files if isinstance(file, dict))
+
+
+def sums(draft: dict[str, Any], live: dict[str, Any] | None, *, has_goal: bool) -> list[Row]:
+    """The numbers at the top; without a goal, none of those who reached it."""
     names = {
         "people": "People would enter",
         "entered": "Passages",
@@ -283,6 +287,8 @@ def sums(draft: dict[str, Any], live: dict[str, Any] | None) -> list[Row]:
         "open": "Under way at the end",
         "failed": "Failed",
     }
+    if not has_goal:
+        del names["goals"]
     rows = [Row(words, draft[name], live[name] if live else None) for name, words in names.items()]
     return [row for row in rows if row.label != "Failed" or row.draft or row.live]
 

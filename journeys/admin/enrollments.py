@@ -31,6 +31,7 @@ LABELS = {
     "Waiting": "info",
     "Completed": "success",
     "Exited": "default",
+    "Goal reached": "success",
     "Failed": "danger",
 }
 
@@ -76,7 +77,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
     @display(description="Status", label=LABELS)
     def state(self, enrollment: Enrollment) -> str:
         """The status; a conversion is told from other exits."""
-        return enrollment.get_status_display()
+        return enrollment.standing
 
     @display(description="Step")
     def where(self, enrollment: Enrollment) -> str:
@@ -116,11 +117,12 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         steps = story.steps(enrollment, moment_now)
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
+            "model_admin": self,
             "title": f"{enrollment.contact} in {enrollment.journey.name}",
+            "content_title": str(enrollment.contact),
             "media": self.media,
             "enrollment": enrollment,
-            "label_type": LABELS[enrollment.get_status_display()],
+            "label_type": LABELS[enrollment.standing],
             "entry": cards[ENTRY],
             "why": story.why(enrollment, cards, steps, moment_now),
             "steps": steps,

@@ -111,9 +111,10 @@ class Gallery:
             raise PermissionDenied
         context = {
             **self.admin.admin_site.each_context(request),
-            "opts": self.admin.opts,
+            "model_admin": self.admin,
             "media": self.admin.media,
             "title": "New journey",
+            "content_title": "New journey",
             "recipes": recipes(),
             "journeys": Journey.objects.order_by("name").values_list("pk", "name"),
             "problems": problems or [],

@@ -94,6 +94,12 @@ class Enrollment(models.Model):
     def __str__(self) -> str:
         return f"{self.contact_id} in {self.journey_id}"
 
+    @property
+    def standing(self) -> str:
+        """The status as one reads it; a conversion is told from other exits."""
+        converted = self.status == self.Status.EXITED and self.reason == "goal"
+        return "Goal reached" if converted else self.get_status_display()
+
 
 class Visit(models.Model):
     """The record that an enrollment went through one node. Numbered from 1 without gaps."""

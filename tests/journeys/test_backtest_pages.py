@@ -15,7 +15,7 @@ from django.urls import reverse
 from contacts import clock
 from contacts.models import Contact, Event
 from journeys import backtest, plans, publishing
-from journeys.admin.backtest import PeriodForm
+from journeys.admin.backtest import PeriodForm, sums
 from journeys.calendar import zone
 from journeys.models import Backtest, Journey
 from messaging.models import Installation, Template
@@ -144,6 +144,13 @@ def test_the_bar_moves_and_the_page_is_loaded_anew_at_the_end(
     assert "Waiting to begin" in waiting.content.decode()
     worked(made)
     assert marketer.get(standing)["HX-Refresh"] == "true"
+
+
+def test_goals_are_counted_only_where_there_is_one() -> None:
+    side = dict.fromkeys(("people", "entered", "mails", "goals", "open", "failed"), 0)
+    labels = [row.label for row in sums(side, side, has_goal=False)]
+    assert "Goals reached" not in labels
+    assert [row.label for row in sums(side, None, has_goal=True)].count("Goals reached") == 1
 
 
 def test_only_one_at_a_time_is_begun(marketer: Client, journey: Journey) -> None:

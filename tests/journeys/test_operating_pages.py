@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -373,6 +374,20 @@ def test_who_was_dropped_at_a_resumption_is_told_so(admin: Client, journey: Jour
     publishing.pause(journey, at=NOW - HOUR)
     post(admin, journey, "resume", how="drop")
     assert "It was overdue when the journey was resumed, and was taken out then." in passage(admin)
+
+
+def test_a_conversion_is_called_one_and_the_page_says_whose_it_is(
+    admin: Client, journey: Journey
+) -> None:
+    enroll("u")
+    Enrollment.objects.update(status="exited", reason="goal", ended_at=NOW, resume_at=None)
+    page = passage(admin)
+    assert page.count("Goal reached") == 2, "in the summary and at the end of the path"
+    assert "Exited" not in page
+    listed = admin.get(reverse("admin:journeys_enrollment_changelist")).content.decode()
+    assert "Goal reached" in listed
+    header = re.sub(r"<[^>]+>|\s+", " ", page[page.index("Enrollments") :])
+    assert re.search(r"Enrollments +chevron_right +U ", header), "the last crumb is the person"
 
 
 # the past
