@@ -36,6 +36,8 @@ class Stand:
     move: str = "same"
     move_words: str = ""
     at_once: int = 0
+    #: How many mails at most go out at once where they are moved.
+    mails: int = 0
 
     @property
     def changed(self) -> bool:
@@ -105,7 +107,7 @@ class Publication(Pages):
         nothing_new = old is not None and not publishing.unpublished(journey)
         names = names_in(journey.draft, old)
         drawn = read_nodes(journey.draft, names)
-        standing = self._standing(journey, {**drawn, **read_nodes(old, names)}, nothing_new)
+        standing = self._standing(journey, drawn, read_nodes(old, names), nothing_new)
         if request.method == "POST":
             done = self._publish(request, journey, standing, nothing_new)
             if done is not None:
@@ -124,6 +126,7 @@ class Publication(Pages):
             stands=standing,
             people=sum(stand.people for stand in standing),
             at_once=sum(stand.at_once for stand in standing if stand.move == "same"),
+            mails=sum(stand.mails for stand in standing),
             homeless=[stand for stand in standing if stand.move != "same"],
             targets=[(key, card.words) for key, card in drawn.items()],
             kept=set(drawn),
@@ -137,12 +140,14 @@ class Publication(Pages):
         )
 
     @staticmethod
-    def _standing(journey: Journey, cards: Mapping[str, Card], nothing_new: bool) -> list[Stand]:
+    def _standing(
+        journey: Journey, drawn: Mapping[str, Card], before: Mapping[str, Card], nothing_new: bool
+    ) -> list[Stand]:
         """Where people stand who could move; where nothing is new, those of older versions."""
         found = publishing.standing(journey, journey.draft)
         if nothing_new and journey.live_version is not None:
             found = [one for one in found if one.version < journey.live_version.number]
-        standing = stands(found, cards)
+        standing = stands(found, {**drawn, **before})
         old = journey.live_version.definition if journey.live_version else {}
         soon = publishing.over_by_then(journey, found, now())
         for stand in standing:
@@ -151,7 +156,10 @@ class Publication(Pages):
             if target is None:
                 stand.move, stand.move_words = "exit", "leave the journey"
             elif target != stand.node:
-                stand.move, stand.move_words = f"to:{target}", f"go on at “{cards[target].words}”"
+                stand.move, stand.move_words = f"to:{target}", f"go on at “{drawn[target].words}”"
+                stand.mails = stand.people * publishing.mails_at(target, journey.draft)
+            elif stand.at_once:
+                stand.mails = stand.at_once * publishing.mails_after(target, journey.draft)
         return standing
 
     def _publish(

@@ -54,6 +54,8 @@ class NodeKind:
     starts_as: ClassVar[dict[str, Any]] = {}
     #: Whether exactly one of the settings is given, so that the builder lets one choose.
     one_of: ClassVar[bool] = False
+    #: Whether people go on by ``next`` as soon as they arrive, where nothing speaks against it.
+    passed_at_once: ClassVar[bool] = False
     #: What outcomes are called on the map, where the file's word says too little.
     outcome_labels: ClassVar[dict[str, str]] = {"next": "then"}
 

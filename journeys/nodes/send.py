@@ -16,6 +16,7 @@ class Send(NodeKind):
     description = "Sends an e-mail made from a template."
     icon = "mail"
     order = 10
+    passed_at_once = True
 
     class Config(forms.Form):
         template = SlugSetting(catalog="templates")

@@ -18,6 +18,7 @@ class Update(NodeKind):
     description = "Sets or removes attributes of the person."
     icon = "edit_note"
     order = 50
+    passed_at_once = True
 
     class Config(forms.Form):
         set = ChangesSetting(help_text="Attribute and value; an empty value removes it.")

@@ -18,7 +18,7 @@ from journeys.publishing.drafts import (
     save_draft,
 )
 from journeys.publishing.ending import archive
-from journeys.publishing.foreseeing import nearest, over_by_then
+from journeys.publishing.foreseeing import mails_after, mails_at, nearest, over_by_then
 from journeys.publishing.history import CHANGED, entries
 from journeys.publishing.pausing import Inside, Overdue, inside, overdue, pause, resume
 from journeys.publishing.relocating import (
@@ -51,6 +51,8 @@ __all__ = [
     "examine",
     "inside",
     "last_move",
+    "mails_after",
+    "mails_at",
     "may_take_back",
     "move",
     "nearest",

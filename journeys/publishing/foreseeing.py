@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 
 from contacts.values import parse_duration
 from journeys.models import Enrollment, Journey
+from journeys.nodes import kinds
 from journeys.publishing.relocating import Standing
 
 
@@ -72,3 +73,26 @@ def _span(node: Any) -> timedelta | None:
         return parse_duration(written) if isinstance(written, str) else None
     except ValueError:
         return None
+
+
+def mails_at(node: str, draft: Any) -> int:
+    """How many mails at most somebody is sent at once who arrives at ``node`` of the draft, up to
+    the first step that holds people or lets them choose.
+    """
+    nodes, mails, looked_at = _nodes(draft), 0, set()
+    while node in nodes and node not in looked_at:
+        looked_at.add(node)
+        kind = kinds().get(str(nodes[node].get("kind")))
+        if kind is None or not kind.passed_at_once:
+            break
+        mails += "templates" in kind.references().values()
+        node = next(iter(_targets(nodes[node])), "")
+    return mails
+
+
+def mails_after(node: str, draft: Any) -> int:
+    """The same for somebody whose wait at ``node`` is over."""
+    follows = _nodes(draft)[node].get("next")
+    if isinstance(follows, dict):
+        follows = follows.get("timeout", follows.get("next"))
+    return mails_at(follows, draft) if isinstance(follows, str) else 0

@@ -20,6 +20,7 @@ from journeys import plans, publishing, work
 from journeys.admin.publication import Stand, moves
 from journeys.models import Enrollment, Journey, Refusal, Relocation, SavedDraft, WebhookCall
 from journeys.publishing import Move
+from messaging.models import Template
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +135,26 @@ def test_how_many_waits_would_be_over_is_shown_before(admin: Client, journey: Jo
     post(admin, journey, "publish", all="everybody")
     assert stand() == {("later", 2), ("rest", 2)}
     assert Enrollment.objects.filter(node__key="later").count() == 2
+
+
+def test_the_mails_that_a_move_sends_at_once_are_counted_before(
+    admin: Client, journey: Journey
+) -> None:
+    """From a step that is gone, and from a wait that is over by then; not past the next wait."""
+    Template.objects.create(slug="hello", name="Hello", subject="Hello", text="Hello")
+    mail = {"kind": "send", "template": "hello", "transactional": True}
+    enroll("u", "v")
+    shorter = {"kind": "wait", "for": "12h", "next": "one"}
+    one, two = {**mail, "next": "mark"}, {**mail, "next": "later"}
+    mark = {"kind": "update", "set": {"x": 1}, "next": "two"}
+    change(journey, rest=shorter, one=one, mark=mark, two=two)
+    page = seen(admin, journey, "publish")
+    assert "Up to 4 mails are sent at once." in page
+    change(journey, later={**mail, "next": "done"}, rest=None)
+    page = seen(admin, journey, "publish")
+    assert "which is gone, go on at “Send Hello”. Up to 2 mails are sent at once." in page
+    change(journey, rest={"kind": "wait", "for": "12h", "next": "later"})
+    assert "sent at once" not in seen(admin, journey, "publish")
 
 
 def test_people_can_be_moved_to_what_is_live_already(admin: Client, journey: Journey) -> None:
