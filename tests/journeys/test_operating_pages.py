@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -409,6 +410,14 @@ def test_a_conversion_is_called_one_and_the_page_says_whose_it_is(
     assert "Goal reached" in listed
     header = re.sub(r"<[^>]+>|\s+", " ", page[page.index("Enrollments") :])
     assert re.search(r"Enrollments +chevron_right +U ", header), "the last crumb is the person"
+
+
+def test_home_says_where_nobody_has_ended_yet(admin: Client, journey: Journey) -> None:
+    cache.clear()
+    enroll("u")
+    page = admin.get(reverse("admin:index")).content.decode()
+    assert "nobody has ended yet" in page
+    assert "of those who ended" not in page
 
 
 # the past
