@@ -225,7 +225,8 @@ def _check_nodes(definition: Definition, problems: Problems) -> None:
         )
     for key, node in definition.nodes.items():
         _check_wait(key, node.kind, problems)
-        _check_left_before(key, node.kind, definition, problems)
+        if _is_drawn(definition, node.next.get("event")):
+            _check_left_before(key, node.kind, definition, problems)
         _check_url(key, node.kind, problems)
         for name, weight in (node.kind.config.get("variants") or {}).items():
             if weight == 0:
@@ -261,6 +262,12 @@ def _check_wait(key: str, kind: NodeKind, problems: Problems) -> None:
             f"Whoever never does “{match.event}” waits here for ever.",
             "Say how long people wait at most, such as 30 days.",
         )
+
+
+def _is_drawn(definition: Definition, target: str | None) -> bool:
+    """Whether a line leads to something that people would miss, and not to an end."""
+    node = definition.nodes.get(target) if target else None
+    return node is not None and bool(node.kind.outcomes)
 
 
 def _check_left_before(

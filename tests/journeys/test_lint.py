@@ -393,10 +393,13 @@ AND_MORE = [*SAME, {"property": "order.id", "op": "is_set"}]
 NEVER = "so “it happened” is never taken."
 
 
-def left_before(where: list[Any] | None = None, **before: Any) -> list[tuple[str, str]]:
+def left_before(
+    where: list[Any] | None = None, target: Any = None, **before: Any
+) -> list[tuple[str, str]]:
     """What is said of a wait for “bought”, for the where and what else ends the passage."""
     until = {"event": "bought", "where": where or [], "timeout": "1d"}
-    found = warned({**before, **nodes(a={"kind": "wait", "until_event": until})})
+    steps = nodes(a={"kind": "wait", "until_event": until, "next": "b"}, b=target or send())
+    found = warned({**before, **steps})
     return [(place, message) for place, message in found if place.startswith("nodes.a")]
 
 
@@ -434,6 +437,10 @@ def test_a_wait_for_what_ends_the_passage_first(
 )
 def test_a_wait_that_can_come_first_is_let_be(before: dict[str, Any]) -> None:
     assert left_before(**before) == []
+
+
+def test_nobody_misses_a_line_that_leads_to_an_end() -> None:
+    assert left_before(target={"kind": "exit"}, goal={"event": "bought"}) == []
 
 
 def test_a_wait_of_many_years_is_asked_about() -> None:
