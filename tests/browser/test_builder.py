@@ -208,8 +208,11 @@ nodes:
     due = Enrollment.objects.values_list("resume_at", flat=True)
     assert all(one and one > clock.now() + timedelta(days=4) for one in due)
     marketer.open(f"journeys/journey/{journey.pk}/versions/")
+    page.get_by_role("link", name="Take it back").click()
+    page.wait_for_selector("text=3 of the 3 who were moved go back to where they were.")
     page.get_by_role("button", name="Take it back").click()
     page.wait_for_url("**/change/")
+    page.get_by_text("3 of 3 put back.").wait_for()
     assert set(Enrollment.objects.values_list("node__key", flat=True)) == {"pause"}
 
 

@@ -681,7 +681,7 @@ def places_of(value: Any, path: str = "") -> list[str]:
     return found
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(st.tuples(st.sampled_from(places_of(JOURNEY)), JSON), min_size=1, max_size=2))
 def test_any_json_at_any_place_is_right_or_reported(changes: list[Change]) -> None:
     for change in changes:

@@ -20,7 +20,7 @@ from journeys.demo import past
 from journeys.management.commands import demo_traffic
 from journeys.models import Enrollment, Journey, Visit
 from messaging.models import Message
-from tests.messaging.conftest import make_template, queue
+from tests.messaging.conftest import make_contact, make_template, queue
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,9 @@ def test_somebody_reads_the_mails_of_now(house: Path, settings: Any) -> None:
     settings.EMAIL_BACKEND = "messaging.backends.EmlBackend"
     at = clock.now()
     template = make_template()
-    old, *fresh = [queue(template=template).pk for _ in range(41)]
+    people = [make_contact(external_id=f"demo-{number}") for number in range(41)]
+    old, *fresh = [queue(person, template).pk for person in people]
+    queue(make_contact(external_id="of-the-house"), template)
     mails = Message.objects.order_by("pk")
     mails.update(status="sent", sent_at=at + timedelta(seconds=1))
     mails.filter(pk=old).update(sent_at=at - timedelta(seconds=1))

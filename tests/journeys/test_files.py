@@ -64,27 +64,27 @@ def errors_of(text: str) -> Problems:
 # round trips
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(DATA)
 def test_what_is_written_reads_back_the_same(data: Any) -> None:
     assert same(files.read(files.write(data)), data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(DATA)
 def test_writing_again_what_was_read_gives_the_same_text(data: Any) -> None:
     text = files.write(data)
     assert files.write(files.read(text)) == text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(DATA, st.booleans(), st.sampled_from([None, 1, "\t"]))
 def test_json_is_read_as_json_reads_it(data: Any, escaped: bool, indent: Any) -> None:
     text = json.dumps(data, ensure_ascii=escaped, indent=indent)
     assert same(files.read(text), data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=60) | st.text("{}[]:,-#&*!|>'\"%@`? \n\tab0", max_size=40))
 def test_any_text_is_data_or_problems_and_never_another_error(text: str) -> None:
     problems = Problems()
@@ -277,7 +277,7 @@ templates:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(DATA)
 def test_arranging_changes_nothing_but_the_order(data: Any) -> None:
     assert files.arranged(data) == data

@@ -26,6 +26,8 @@ from journeys.management.commands.load_demo import KEY_FILE
 from messaging.models import Message
 
 Event = dict[str, Any]
+#: How the ids of the demo's people begin.
+DEMO_IDS = "demo-"
 #: After so many posts the traffic slows down, so that a house left running does not fill up.
 LIVELY, SLOWER = 450, 15
 
@@ -44,11 +46,11 @@ class Visitors:
         return deed()
 
     def _someone(self) -> str:
-        return f"demo-{self.chance.randint(1, PEOPLE)}"
+        return f"{DEMO_IDS}{self.chance.randint(1, PEOPLE)}"
 
     def sign_up(self) -> list[Event]:
         """Somebody new: who was on the journey once is not asked in again."""
-        person = f"demo-{uuid.uuid4().hex[:8]}"
+        person = f"{DEMO_IDS}{uuid.uuid4().hex[:8]}"
         first, last = self.chance.choice(FIRST), self.chance.choice(LAST)
         traits = {
             "email": f"{first}.{last}.{person[5:]}@example.com".lower(),
@@ -84,7 +86,10 @@ class Visitors:
 
 
 class Readers:
-    """What becomes of the mails that go into the outbox folder. Hours are minutes here, too."""
+    """What becomes of the demo's mails that go into the outbox folder; of nobody else's.
+
+    Hours are minutes here, too.
+    """
 
     def __init__(self, chance: random.Random, since: datetime) -> None:
         self.inboxes = Inboxes(chance, pace=60)
@@ -95,7 +100,10 @@ class Readers:
         if not mails_are_files():
             return  # a provider tells it, or nobody knows
         sent = Message.objects.filter(
-            status=Message.Status.SENT, sent_at__gt=self.since, sent_at__lte=at
+            status=Message.Status.SENT,
+            sent_at__gt=self.since,
+            sent_at__lte=at,
+            contact__external_id__startswith=DEMO_IDS,
         )
         for message in sent.only("sent_at").order_by("sent_at"):
             self.inboxes.foresee(message)
