@@ -57,7 +57,7 @@ class House:
         assert self.process.stdout is not None
         self.lines.extend(line.rstrip("\n") for line in iter(self.process.stdout.readline, ""))
 
-    def wait_until_up(self, seconds: float = 120) -> None:
+    def wait_until_up(self, seconds: float = 300) -> None:
         """Return when the box with the address has been printed."""
         self.wait_for_line("Journeys is running", seconds)
 
