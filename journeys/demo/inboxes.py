@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from datetime import datetime, timedelta
+from itertools import count
 
 from messaging import tracking
 from messaging.models import Message
@@ -20,6 +21,7 @@ class Inboxes:
     def __init__(self, chance: random.Random, *, pace: float = 1) -> None:
         self.chance, self.pace = chance, pace
         self.news: list[tuple[datetime, int, News]] = []
+        self.numbers = count()
 
     def foresee(self, message: Message) -> None:
         """What will become of a mail: most arrive, half of those are opened, some clicked."""
@@ -41,7 +43,7 @@ class Inboxes:
 
     def _expect(self, message: Message, what: What, at: datetime, *, detail: str = "") -> None:
         news = News(message.pk, what, at, suppress=what is What.BOUNCED, detail=detail)
-        heapq.heappush(self.news, (at, len(self.news) + message.pk * 10, news))
+        heapq.heappush(self.news, (at, next(self.numbers), news))
 
     def tell(self, now: datetime) -> None:
         """Tell what has become of mails by ``now``."""
