@@ -73,6 +73,46 @@ def house(database: str = "postgresql") -> Iterator[RedisServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def copy(model: Any, first: int, count: int, times: int, **shifted: int) -> None:
+    """Copy ``count`` rows from id ``first`` on ``times`` over, with ids that follow on theirs.
+
+    In one statement, as building a million rows in Python takes minutes. A column in ``shifted``
+    rises by that much with each copy; texts that are unique, such as ``external_id``, get the
+    copy's number at their end.
+    """
+    from django.db import connection
+
+    columns, values = [], []
+    for field in model._meta.concrete_fields:
+        name = connection.ops.quote_name(field.column)
+        columns.append(name)
+        if field.primary_key:
+            values.append(f"{name} + {count} * n")
+        elif field.column in shifted:
+            values.append(f"{name} + {shifted[field.column]} * n")
+        elif field.column in ("external_id", "email"):
+            values.append(f"{name} || '.' || n")
+        else:
+            values.append(name)
+    table_name = model._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH RECURSIVE numbers(n) AS (
+                SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {times}
+            )
+            INSERT INTO {table_name} ({", ".join(columns)})
+            SELECT {", ".join(values)} FROM numbers, {table_name}
+            WHERE id BETWEEN {first} AND {first + count - 1} ORDER BY n, id
+            """
+        )
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table_name}', 'id'), max(id))"
+                f" FROM {table_name}"
+            )
+
+
 @contextlib.contextmanager
 def timed() -> Iterator[list[float]]:
     """Seconds that the block took, in a list that is filled when it ends."""

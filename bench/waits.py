@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run by its path
 
-from bench.house import anew, house, result, table, timed
+from bench.house import anew, copy, house, result, table, timed
 
 TARGET = 1.5
 DUE = 1000
@@ -39,43 +39,48 @@ def fill(version: Any, first: int, count: int, now: datetime) -> None:
     from journeys.models import Enrollment, Visit
 
     node = version.nodes.get(key="rest")
-    for start in range(first, first + count, 10_000):
-        numbers = range(start, min(start + 10_000, first + count))
-        contacts = bulk.reserve(Contact, len(numbers))
-        bulk.insert(
-            Contact,
-            [
-                {"id": pk, "external_id": f"w{number}", "updated_at": now}
-                for pk, number in zip(contacts, numbers, strict=True)
-            ],
-        )
-        enrollments = bulk.reserve(Enrollment, len(numbers))
-        bulk.insert(
-            Enrollment,
-            [
-                {
-                    "id": pk,
-                    "journey_id": version.journey_id,
-                    "version_id": version.pk,
-                    "contact_id": contact,
-                    "status": "waiting",
-                    "entered_at": now,
-                    "node_id": node.pk,
-                    "arrived_at": now,
-                    "visits_count": 1,
-                    "wait_order": 1,
-                    "resume_at": now + timedelta(days=365, seconds=number % 100_000),
-                }
-                for pk, contact, number in zip(enrollments, contacts, numbers, strict=True)
-            ],
-        )
-        bulk.insert(
-            Visit,
-            [
-                {"enrollment_id": pk, "number": 1, "node_id": node.pk, "entered_at": now}
-                for pk in enrollments
-            ],
-        )
+    built = min(count, 10_000)
+    numbers = range(first, first + built)
+    contacts = bulk.reserve(Contact, built)
+    bulk.insert(
+        Contact,
+        [
+            {"id": pk, "external_id": f"w{number}", "updated_at": now}
+            for pk, number in zip(contacts, numbers, strict=True)
+        ],
+    )
+    enrollments = bulk.reserve(Enrollment, built)
+    bulk.insert(
+        Enrollment,
+        [
+            {
+                "id": pk,
+                "journey_id": version.journey_id,
+                "version_id": version.pk,
+                "contact_id": contact,
+                "status": "waiting",
+                "entered_at": now,
+                "node_id": node.pk,
+                "arrived_at": now,
+                "visits_count": 1,
+                "wait_order": 1,
+                "resume_at": now + timedelta(days=365, seconds=number),
+            }
+            for pk, contact, number in zip(enrollments, contacts, numbers, strict=True)
+        ],
+    )
+    visits = bulk.reserve(Visit, built)
+    bulk.insert(
+        Visit,
+        [
+            {"id": visit, "enrollment_id": pk, "number": 1, "node_id": node.pk, "entered_at": now}
+            for visit, pk in zip(visits, enrollments, strict=True)
+        ],
+    )
+    if times := count // built - 1:
+        copy(Contact, contacts[0], built, times)
+        copy(Enrollment, enrollments[0], built, times, contact_id=built)
+        copy(Visit, visits[0], built, times, enrollment_id=built)
 
 
 def resume(now: datetime) -> float:
