@@ -1,7 +1,8 @@
 """Who is in a segment: counted by set difference, put in by hand, and how many there were when.
 
 The engine follows each fact by itself; here is what concerns everybody at once. Nothing looks at
-contacts one by one: those who became members are one INSERT … SELECT, those who left one UPDATE.
+contacts one by one: one SELECT, asking the condition once, finds who comes in and who leaves; then
+those who became members are one INSERT … SELECT, those who left one UPDATE.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Count, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import TruncDate
 
 from contacts import bulk, conditions
@@ -54,8 +55,9 @@ def recount(segment: Segment, now: datetime) -> Moves:
     if segment.condition is None:
         return Moves([], [])
     with transaction.atomic():
-        left = _returning(*_leave(segment, now))
-        entered = _returning(*_join(segment, now))
+        joined, gone = _difference(segment, now)
+        left = _returning(*_leave(segment, gone, now)) if gone else []
+        entered = _returning(*_join(segment, joined, now)) if joined else []
     return Moves(sorted(entered), sorted(left))
 
 
@@ -65,10 +67,32 @@ def recount_all(now: datetime) -> dict[str, Moves]:
     return {segment.slug: recount(segment, now) for segment in dynamic}
 
 
-def _join(segment: Segment, now: datetime) -> tuple[str, Sequence[Any]]:
-    new = members(segment, now).exclude(_stored(segment))
+def _difference(segment: Segment, now: datetime) -> tuple[list[int], list[int]]:
+    """Who is missing in the stored list, and who is in it wrongly.
+
+    EXCEPT, as the database sorts or hashes for it whatever it believes of the tables' sizes: NOT
+    EXISTS became a loop over all members for each of them where a list had just been begun.
+    """
+    condition, params = _compiled(members(segment, now).values("pk"))
+    with _connection(Membership).cursor() as cursor:
+        cursor.execute(
+            f"WITH due(id) AS MATERIALIZED ({condition}), stored(id) AS MATERIALIZED ("  # noqa: S608
+            f" SELECT contact_id FROM {_table(Membership)}"
+            " WHERE segment_id = %s AND left_at IS NULL)"
+            " SELECT id, 1 FROM (SELECT id FROM due EXCEPT SELECT id FROM stored) AS joined"
+            " UNION ALL"
+            " SELECT id, 0 FROM (SELECT id FROM stored EXCEPT SELECT id FROM due) AS gone",
+            [*params, segment.pk],
+        )
+        found = cursor.fetchall()
+    return [pk for pk, comes in found if comes], [pk for pk, comes in found if not comes]
+
+
+def _join(segment: Segment, ids: list[int], now: datetime) -> tuple[str, Sequence[Any]]:
     columns, sql, params = _selected(
-        new, segment_id=Value(segment.pk), entered_at=Value(now, models.DateTimeField())
+        Contact.objects.order_by().filter(pk__any_of=ids),
+        segment_id=Value(segment.pk),
+        entered_at=Value(now, models.DateTimeField()),
     )
     return (
         f"INSERT INTO {_table(Membership)} (contact_id, {columns}) {sql}"
@@ -77,13 +101,13 @@ def _join(segment: Segment, now: datetime) -> tuple[str, Sequence[Any]]:
     )
 
 
-def _leave(segment: Segment, now: datetime) -> tuple[str, Sequence[Any]]:
-    sql, params = _compiled(members(segment, now).values("pk"))
-    moment = _prepared(Membership, "left_at", now)
+def _leave(segment: Segment, ids: list[int], now: datetime) -> tuple[str, Sequence[Any]]:
+    stored = Membership.objects.filter(segment=segment, left_at=None, contact__id__any_of=ids)
+    sql, params = _compiled(stored.order_by().values("pk"))
     return (
-        f"UPDATE {_table(Membership)} SET left_at = %s WHERE segment_id = %s"  # noqa: S608
-        f" AND left_at IS NULL AND contact_id NOT IN ({sql}) RETURNING contact_id",
-        [moment, segment.pk, *params],
+        f"UPDATE {_table(Membership)} SET left_at = %s"  # noqa: S608
+        f" WHERE id IN ({sql}) RETURNING contact_id",
+        [_prepared(Membership, "left_at", now), *params],
     )
 
 
@@ -96,14 +120,13 @@ def recount_hour(hour: datetime) -> int:
     segments = Segment.objects.filter(condition__isnull=False)
     parsed = {segment.slug: conditions.parse_segment(segment.condition) for segment in segments}
     hourly = conditions.time_dependent(parsed)
-    differing = [_differing(segment, hour) for segment in segments if segment.slug in hourly]
+    differing: set[int] = set()
+    for segment in segments:
+        if segment.slug in hourly:
+            differing.update(*_difference(segment, hour))
     if not differing:
         return 0
-    contacts = Contact.objects.order_by().filter(
-        pk__in=differing[0].union(*differing[1:]).values("pk")
-        if len(differing) > 1
-        else differing[0].values("pk")
-    )
+    contacts = Contact.objects.order_by().filter(pk__any_of=sorted(differing))
     columns, sql, params = _selected(
         contacts,
         kind=Value(Fact.Kind.RECOUNT.value),
@@ -115,14 +138,6 @@ def recount_hour(hour: datetime) -> int:
     with _connection(Fact).cursor() as cursor:
         cursor.execute(statement, params)
         return int(cursor.rowcount)
-
-
-def _differing(segment: Segment, now: datetime) -> QuerySet[Contact]:
-    """The contacts of whom the stored list says something else than the condition."""
-    joined = members(segment, now).exclude(_stored(segment)).values("pk")
-    stored = Membership.objects.filter(segment=segment, left_at=None).order_by()
-    gone = stored.exclude(contact__in=members(segment, now).values("pk"))
-    return Contact.objects.order_by().filter(Q(pk__in=joined) | Q(pk__in=gone.values("contact")))
 
 
 # Statements that Django has no word for

@@ -61,15 +61,18 @@ def test_recount_of_a_segment_on_segments():
     assert who(segments.recount(both, NOW).entered) == {"b"}
 
 
-def test_recount_takes_two_statements_whatever_the_number():
+def test_recount_takes_three_statements_whatever_the_number():
     segment = make("pro", PRO)
-    counts = []
+    counts, before = [], 0
     for size in (10, 300):
         record(*(Identify({"plan": "pro"}, external_id=f"{size}-{n}") for n in range(size)))
+        record(*(Identify({"plan": "free"}, external_id=f"{before}-{n}") for n in range(before)))
         with CaptureQueriesContext(connection) as queries:
-            segments.recount(segment, NOW)
+            moves = segments.recount(segment, NOW)
+        assert (len(moves.entered), len(moves.left)) == (size, before)
         counts.append(len([q for q in queries if "SAVEPOINT" not in q["sql"]]))
-    assert counts == [2, 2]
+        before = size
+    assert counts == [2, 3]
 
 
 def test_a_full_hour_makes_a_fact_only_for_those_whom_time_has_changed_T5():
@@ -92,7 +95,7 @@ def test_a_full_hour_makes_a_fact_only_for_those_whom_time_has_changed_T5():
     assert fact.received_at == NOW + 2 * HOUR
 
 
-def test_a_full_hour_costs_two_statements_whatever_the_number():
+def test_a_full_hour_costs_a_statement_a_segment_and_one_whatever_the_number():
     make("buyers", BOUGHT)
     make("late", {"attribute": "due", "op": "before", "value": "now"})
     counts = []
@@ -102,7 +105,7 @@ def test_a_full_hour_costs_two_statements_whatever_the_number():
             assert segments.recount_hour(NOW) >= size
         counts.append(len(queries))
         Fact.objects.all().delete()
-    assert counts == [2, 2]
+    assert counts == [4, 4]
 
 
 def test_without_a_segment_that_looks_at_the_time_a_full_hour_does_nothing():
