@@ -167,6 +167,15 @@ def test_the_menu_closes_where_one_goes_on_elsewhere(first: Marketer) -> None:
         page.wait_for_selector(".jb-menu:not([open])")
 
 
+def test_escape_closes_the_menu_although_a_panel_took_the_focus(first: Marketer) -> None:
+    page = first.page
+    page.locator(".jb-menu summary").click()
+    page.wait_for_selector(".jb-menu[open]")
+    page.evaluate("document.querySelector('#jb-card-pause').focus()")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".jb-menu:not([open])")
+
+
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_the_toolbar_has_room_for_its_words(first: Marketer, journey: Journey, width: int) -> None:
     """One row on a desk; on a telephone nothing is cut, covered or out of reach."""

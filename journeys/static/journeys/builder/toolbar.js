@@ -8,12 +8,17 @@ export class Toolbar {
     document.addEventListener("click", (event) => {
       if (!event.target.closest(".jb-menu summary")) this.menu?.removeAttribute("open");
     });
-    this.menu?.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.menu.open) return;
-      event.stopPropagation();
-      this.menu.removeAttribute("open");
-      this.menu.querySelector("summary").focus();
-    });
+    // Before all others, and wherever the focus is: a panel that opens late takes it from the menu.
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        if (event.key !== "Escape" || !this.menu?.open) return;
+        event.stopPropagation();
+        this.menu.removeAttribute("open");
+        this.menu.querySelector("summary").focus();
+      },
+      { capture: true },
+    );
   }
 
   /** Show what the server said: with `unpublished`, live and draft differ. */
