@@ -33,18 +33,21 @@ def _name(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> str
     return connection.ops.quote_name(str(field.column))
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+#: What PostgreSQL gets as one JSON text for the whole column: the driver would escape an array's
+#: items one by one in Python.
+TRAVELS_AS_JSON = (models.JSONField, models.CharField, models.TextField)
+
+#: One for all values: ``json.dumps`` makes one anew for each.
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _column(
     connection: BaseDatabaseWrapper, field: models.Field[Any, Any], values: list[Any]
 ) -> Any:
     """The values as the database driver takes them. A JSON ``None`` is SQL's NULL."""
+    if connection.vendor == "postgresql" and isinstance(field, TRAVELS_AS_JSON):
+        return _json(values)
     if isinstance(field, models.JSONField):
-        if connection.vendor == "postgresql":
-            # One text for the whole column: an array's items are escaped one by one in Python.
-            return _json(values)
         return [None if value is None else _json(value) for value in values]
     if isinstance(field, models.ForeignKey):
         field = field.target_field
@@ -52,10 +55,14 @@ def _column(
         if isinstance(field, models.UUIDField):
             return [None if value is None else str(value) for value in values]
         return values
-    prepare = field.get_db_prep_save
     if isinstance(field, models.CharField | models.TextField | models.IntegerField):
         return values
-    return [None if value is None else prepare(value, connection) for value in values]
+    # Most rows of a batch have the same few values here, such as the moment of now.
+    prepared: dict[Any, Any] = {None: None}
+    for value in values:
+        if value not in prepared:
+            prepared[value] = field.get_db_prep_save(value, connection)
+    return [prepared[value] for value in values]
 
 
 def _types(connection: BaseDatabaseWrapper, fields: list[models.Field[Any, Any]]) -> list[str]:
@@ -76,6 +83,8 @@ def _arrays(connection: BaseDatabaseWrapper, fields: list[models.Field[Any, Any]
     return [
         "ARRAY(SELECT jsonb_array_elements(%s::jsonb))"
         if isinstance(field, models.JSONField)
+        else "ARRAY(SELECT jsonb_array_elements_text(%s::jsonb))"
+        if isinstance(field, TRAVELS_AS_JSON)
         else f"%s::{kind}[]"
         for field, kind in zip(fields, _types(connection, fields), strict=True)
     ]
@@ -183,7 +192,9 @@ def reserve(model: type[models.Model], count: int) -> list[int]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+                # The sequence is looked up once, not for each id.
+                "SELECT nextval(named.sequence) FROM (SELECT pg_get_serial_sequence(%s, 'id')"
+                "::regclass AS sequence OFFSET 0) AS named, generate_series(1, %s)",
                 [table, count],
             )
             return sorted(row[0] for row in cursor.fetchall())

@@ -124,6 +124,8 @@ def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 
 def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    if not first:
+        return dict(second)
     merged = dict(first)
     for name, change in second.items():
         before = first.get(name, change)

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 
+from contacts.garbage import uncollected
 from contacts.models import Fact as FactRow
 from journeys import engine, jobs, store
 from journeys.models import DateEntry, Enrollment, Journey, Version
@@ -146,7 +147,7 @@ def advance(contact_ids: Sequence[int], now: datetime, policy: Policy = LIVE) ->
     """
     world = World(until=now, policy=policy)
     try:
-        with transaction.atomic():
+        with uncollected(), transaction.atomic():
             world = _load(contact_ids, now, policy)
             steps = engine.run(world)
             written = store.write(world)

@@ -21,6 +21,7 @@ from django.db.models import Q
 
 from contacts import nudges
 from contacts.clock import now
+from contacts.garbage import uncollected
 from contacts.imports import mapping, reading
 from contacts.imports.loading import SIZE, Chunk, Loader
 from contacts.imports.reading import Format, Row, Unreadable
@@ -219,8 +220,9 @@ def _load(source: Import, rows: list[Row]) -> bool:
     if stored.status != STATUS.RUNNING or stored.position != rows[0].number - 1:
         return False
     loader = Loader(stored)
-    chunk = loader.decide(rows, now())
-    loader.save(chunk)
+    with uncollected():
+        chunk = loader.decide(rows, now())
+        loader.save(chunk)
     stored.position = rows[-1].number
     stored.lease_until = now() + LEASE
     for name in ("created", "updated", "unchanged"):
