@@ -46,9 +46,14 @@ class Inboxes:
         heapq.heappush(self.news, (at, next(self.numbers), news))
 
     def tell(self, now: datetime) -> None:
-        """Tell what has become of mails by ``now``."""
-        told = []
+        """Tell what has become of mails by ``now``; where that fails, it is told the next time."""
+        due = []
         while self.news and self.news[0][0] <= now:
-            told.append(heapq.heappop(self.news)[2])
-        if told:
-            tracking.note(told, received_at=now)
+            due.append(heapq.heappop(self.news))
+        try:
+            if due:
+                tracking.note([news for _, _, news in due], received_at=now)
+        except Exception:
+            for entry in due:
+                heapq.heappush(self.news, entry)
+            raise

@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.management import call_command
+from django.db import OperationalError
 from django.db.models import F
 
 from contacts import clock
 from contacts.models import Contact, Fact
 from journeys.demo import past
+from journeys.demo.inboxes import Inboxes
 from journeys.management.commands import demo_traffic
 from journeys.models import Enrollment, Journey, Visit
+from messaging import tracking
 from messaging.models import Message
-from tests.messaging.conftest import make_contact, make_template, queue
+from tests.messaging.conftest import NOW, make_contact, make_template, queue
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +81,30 @@ def test_somebody_reads_the_mails_of_now(house: Path, settings: Any) -> None:
     assert list(told.values_list("pk", flat=True)) == fresh
     readers.read(at + timedelta(hours=3))
     assert 0.2 < mails.filter(opened_at__isnull=False).count() / len(fresh) < 0.8
+
+
+def test_what_a_busy_database_did_not_take_is_told_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noted: list[tuple[int, str]] = []
+
+    free: list[bool] = []
+
+    def note(told: list[tracking.News], received_at: object) -> None:
+        if not free:
+            raise OperationalError("database is locked")
+        noted.extend((news.message_id, news.what.value) for news in told)
+
+    monkeypatch.setattr(tracking, "note", note)
+    readers = Inboxes(random.Random(1))
+    readers.foresee(Message(pk=7, sent_at=NOW))
+    with pytest.raises(OperationalError):
+        readers.tell(NOW + timedelta(days=30))
+    free.append(True)
+    readers.tell(NOW + timedelta(days=30))
+    assert (7, "delivered") in noted
+    readers.tell(NOW + timedelta(days=60))
+    assert len(noted) == len(set(noted))
 
 
 def test_no_mail_of_the_past_leaves(house: Path, settings: Any) -> None:
