@@ -255,8 +255,10 @@ def _form_of(data: Any, reader: Reader) -> Form | None:
             f"This is several conditions in one: {', '.join(keys)}.",
             "Put them in a list under “all” or “any”.",
         )
-    else:
+    elif data:
         reader.error(None, "This is no condition.", one_of(FORMS))
+    else:
+        reader.error(None, "This condition says nothing yet.", "Choose what it is about.")
     return None
 
 

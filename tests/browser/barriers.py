@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+
+#: Rows of a kind whose pages are looked at.
+ROWS = 3
 
 
 def in_theme(page: Any, address: str, theme: str) -> None:
@@ -24,3 +30,36 @@ def barriers(page: Any, where: str) -> dict[str, list[str]]:
         if one["impact"] in ("serious", "critical")
     ]
     return {where: serious} if serious else {}
+
+
+def pages(page: Any, *models: str) -> list[str]:
+    """The pages of the admin that are there for these models (all of them: none named): lists,
+    forms, and what each row has besides, such as merging and undoing. Files, parts of pages and
+    what leads on at once are left out.
+    """
+    return [address for address in dict.fromkeys(_addresses(models)) if _is_page(page, address)]
+
+
+def _addresses(models: tuple[str, ...]) -> Iterator[str]:
+    for model, model_admin in admin.site._registry.items():
+        if models and model._meta.label not in models:
+            continue
+        rows = [row.pk for row in model._default_manager.all()[:ROWS]]
+        for pattern in model_admin.get_urls():
+            for arguments in ([], *([row] for row in rows), *([row, 1] for row in rows)):
+                try:
+                    address = reverse(f"admin:{pattern.name}", args=arguments)
+                except NoReverseMatch:
+                    continue
+                yield address.removeprefix("/admin/")
+
+
+def _is_page(page: Any, address: str) -> bool:
+    answer = page.request.get(f"{page.site}/admin/{address}", max_redirects=0)
+    assert answer.status < 500, f"{address}: {answer.status}"
+    return (
+        answer.status == 200
+        and "attachment" not in answer.headers.get("content-disposition", "")
+        and answer.headers.get("content-type", "").startswith("text/html")
+        and "<html" in answer.text()
+    )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
 
 from contacts import catalogue, clock, ingest
@@ -18,10 +19,11 @@ from contacts.items import Identify, Track
 from contacts.models import ApiKey, EventName
 from journeys import bundles, files, plans, publishing, work
 from journeys.admin.gallery import FOLDER
+from journeys.backtest import running as backtests
 from journeys.models import Enrollment, Journey
 from journeys.publishing.drafts import SECTIONS
 from messaging.models import Installation, Template, Topic
-from tests.browser.barriers import barriers, in_theme
+from tests.browser.barriers import barriers, in_theme, pages
 from tests.browser.driving import Keyboard, Marketer, Mouse
 from tests.reference import generate
 
@@ -325,28 +327,38 @@ def test_pages_have_no_serious_barriers_and_load_nothing_from_elsewhere(page: An
         received_at=clock.now(),
     )
     work_off()
-    enrollment = Enrollment.objects.get()
-    at = f"journeys/journey/{journey.pk}"
-    pages = (
-        "",
-        "journeys/journey/",
-        "journeys/journey/add/",
-        f"{at}/change/",
-        f"{at}/publish/",
-        f"{at}/versions/",
-        f"{at}/versions/1/",
-        f"{at}/archive/",
-        "journeys/enrollment/",
-        f"journeys/enrollment/{enrollment.pk}/change/",
-        "journeys/refusal/",
-        "journeys/webhookcall/",
+    looked_back = backtests.start(
+        journey, clock.now() - timedelta(days=1), clock.now(), at=clock.now()
     )
+    while backtests.step(clock.now()):
+        pass
+    for hours in ("2h", "3h"):
+        draft = {**journey.draft, "nodes": {**journey.draft["nodes"]}}
+        draft["nodes"]["one-hour"] = {**draft["nodes"]["one-hour"], "for": hours}
+        publishing.save_draft(journey, draft, at=clock.now(), revision=journey.draft_revision)
+        journey.refresh_from_db()
+        if hours == "2h":
+            moves = {"one-hour": publishing.Move("same")}
+            publishing.publish(journey, at=clock.now(), moves=moves)
+            journey.refresh_from_db()
+    models = [model._meta.label for model in apps.get_app_config("journeys").get_models()]
+    at = f"journeys/journey/{journey.pk}"
+    there = [
+        "",
+        *pages(page, *models),
+        f"{at}/backtest/{looked_back.pk}/",
+        f"{at}/moves/{journey.relocations.get().pk}/back/",
+    ]
+    names = {address.split("/")[-2] for address in there if address}
+    assert names >= {"publish", "pause", "archive", "history", "versions", "1", "discard", "enter"}
+    publishing.pause(journey, at=clock.now())
+    there += [f"{at}/resume/"]
     found: dict[str, list[str]] = {}
     for theme in ("light", "dark"):
-        for address in pages:
+        for address in there:
             in_theme(page, address, theme)
             found |= barriers(page, f"{theme} /{address}")
-            if address.endswith("/change/") and "journey/" in address:
+            if address == f"{at}/change/":
                 page.locator("#jb-card-first").click()
                 page.wait_for_selector(".jb-panel h2")
                 found |= barriers(page, f"{theme} panel")
