@@ -72,6 +72,7 @@ ROOT_URLCONF = "journeys_project.urls"
 WSGI_APPLICATION = "journeys_project.wsgi.application"
 
 INSTALLED_APPS = [
+    "journeys_project",  # whose templates come before Unfold's
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -86,7 +87,6 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "ninja",  # serves the API's documentation from here, and not from elsewhere
-    "journeys_project",
     "journeys.apps.JourneysConfig",
     "messaging.apps.MessagingConfig",
     "contacts.apps.ContactsConfig",

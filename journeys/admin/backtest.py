@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from django import forms
@@ -393,7 +393,7 @@ def chart(
     choices = [("", "The whole journey", "people")]
     choices += [(key, card.words, card.kind) for key, card in cards.items()]
     return {
-        "days": days,
+        "days": [f"{date.fromisoformat(day):%-d %b}" for day in days],
         "choices": [
             {
                 "key": key,

@@ -43,12 +43,12 @@ def journeys(contact: Contact, request: HttpRequest) -> Section | None:
 
 def _row(enrollment: Enrollment, moment: datetime) -> Row:
     where = f" at {enrollment.node.key}" if enrollment.node and not enrollment.ended_at else ""
-    why = f", {enrollment.reason}" if enrollment.reason else ""
+    why = f", {enrollment.reason}" if enrollment.reason and not enrollment.reached_goal else ""
     return Row(
         enrollment.journey.name,
-        f"{enrollment.get_status_display()}{where}{why}",
+        f"{enrollment.standing}{where}{why}",
         _url(enrollment),
-        "good" if enrollment.reason == "goal" else TONES.get(enrollment.status, ""),
+        "good" if enrollment.reached_goal else TONES.get(enrollment.status, ""),
         ago(enrollment.ended_at or enrollment.entered_at, moment),
     )
 
@@ -90,13 +90,13 @@ def passages(contact: Contact, before: datetime | None, limit: int) -> Sequence[
 
 def _ending(enrollment: Enrollment) -> Entry:
     assert enrollment.ended_at is not None
-    reason = "the goal was reached" if enrollment.reason == "goal" else enrollment.reason
+    said = "Reached the goal of" if enrollment.reached_goal else enrollment.get_status_display()
     return Entry(
         enrollment.ended_at,
-        "emoji_events" if enrollment.reason == "goal" else "flag",
-        f"{enrollment.get_status_display()} {enrollment.journey.name}",
-        reason,
+        "emoji_events" if enrollment.reached_goal else "flag",
+        f"{said} {enrollment.journey.name}",
+        "" if enrollment.reached_goal else enrollment.reason,
         _url(enrollment),
-        "good" if enrollment.reason == "goal" else TONES.get(enrollment.status, ""),
+        "good" if enrollment.reached_goal else TONES.get(enrollment.status, ""),
         rank=(Phase.ENDED, enrollment.pk),
     )

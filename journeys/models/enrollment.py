@@ -95,10 +95,14 @@ class Enrollment(models.Model):
         return f"{self.contact_id} in {self.journey_id}"
 
     @property
+    def reached_goal(self) -> bool:
+        """Whether it ended because the goal was reached."""
+        return self.status == self.Status.EXITED and self.reason == "goal"
+
+    @property
     def standing(self) -> str:
         """The status as one reads it; a conversion is told from other exits."""
-        converted = self.status == self.Status.EXITED and self.reason == "goal"
-        return "Goal reached" if converted else self.get_status_display()
+        return "Goal reached" if self.reached_goal else self.get_status_display()
 
 
 class Visit(models.Model):

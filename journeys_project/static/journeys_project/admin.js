@@ -1,7 +1,13 @@
 /* What Django and Unfold leave without a name for those who do not see the page: the boxes that
-   Select2 puts in place of a select, and the question marks beside Django's lists of permissions. */
+   Select2 puts in place of a select, and the question marks beside Django's lists of permissions;
+   and names of columns that are written otherwise on a telephone than on a desk. */
 
 {
+  // On a telephone the heads of a list's columns stand beside each value.
+  for (const cell of document.querySelectorAll("#result_list [data-label]")) {
+    cell.dataset.label = cell.dataset.label.replace(/^./u, (letter) => letter.toUpperCase());
+  }
+
   const nameBoxes = () => {
     for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
       const label = select.getAttribute("aria-label") ?? select.labels[0]?.textContent.trim();
