@@ -96,7 +96,7 @@ class JourneyAdmin(ModelAdmin):
     list_per_page = 50
     list_select_related = ("live_version",)
     search_fields = ("name", "slug", "description")
-    search_help_text = "Name, description or file name."
+    search_help_text = "Name, description or slug"
     ordering = ("name",)
     list_fullwidth = True
 

@@ -60,7 +60,8 @@ class PeopleSearch:
     """Searches a list by the person: the whole address, its beginning, or the external id."""
 
     search_fields = ("contact__email",)
-    search_help_text = "The beginning of an e-mail address, or an external id."
+    search_help_text = "Address or user id"
+    search_title = "The beginning of an email address, or a whole user id."
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

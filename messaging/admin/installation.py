@@ -53,6 +53,7 @@ class InstallationForm(forms.ModelForm):
     """The one form."""
 
     timezone = forms.ChoiceField(
+        label="Time zone",
         choices=_zones,
         widget=UnfoldAdminSelect2Widget,
         help_text="For people without a time zone of their own.",

@@ -133,7 +133,8 @@ class MessageAdmin(LargeList, ReadOnly):
     list_select_related = ["contact", "template"]
     list_before_template = "messaging/admin/channel.html"
     search_fields = ["to"]
-    search_help_text = "The address, or the beginning of an address or user id of a person."
+    search_help_text = "Address or user id"
+    search_title = "The beginning of a person's address or user id, or the whole address a mail went to."
     ordering = ["-queued_at", "-id"]
     show_facets = admin.ShowFacets.NEVER  # each would count all messages
     actions = ["mark_as_sent", "send_again"]

@@ -57,7 +57,8 @@ class SuppressionAdmin(LargeList):
     list_display = ["shown", "why", "created_at"]
     list_filter = [("reason", ChoicesDropdownFilter)]
     search_fields = ["address"]
-    search_help_text = "A whole address; one that was erased is found too."
+    search_help_text = "Whole address"
+    search_title = "A whole address; one that was erased is found too."
     ordering = ["-id"]
 
     def get_search_results(

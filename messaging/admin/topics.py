@@ -103,7 +103,8 @@ class SubscriptionAdmin(LargeList, ReadOnly):
     list_select_related = ["contact", "topic"]
     list_display_links = None
     search_fields = ["contact__email"]
-    search_help_text = "The beginning of an address or user id."
+    search_help_text = "Address or user id"
+    search_title = "The beginning of an address or user id."
     ordering = ["-id"]
 
     def get_search_results(

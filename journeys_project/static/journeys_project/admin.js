@@ -4,9 +4,11 @@
 
 {
   // On a telephone the heads of a list's columns stand beside each value.
-  for (const cell of document.querySelectorAll("#result_list [data-label]")) {
-    cell.dataset.label = cell.dataset.label.replace(/^./u, (letter) => letter.toUpperCase());
-  }
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const cell of document.querySelectorAll("#result_list [data-label]")) {
+      cell.dataset.label = cell.dataset.label.replace(/^./u, (letter) => letter.toUpperCase());
+    }
+  });
 
   const nameBoxes = () => {
     for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
