@@ -134,7 +134,7 @@ class MessageAdmin(LargeList, ReadOnly):
     list_before_template = "messaging/admin/channel.html"
     search_fields = ["to"]
     search_help_text = "Address or user id"
-    search_title = "The beginning of a person's address or user id, or the whole address a mail went to."
+    search_title = "The beginning of an address or user id, or the whole address a mail went to."
     ordering = ["-queued_at", "-id"]
     show_facets = admin.ShowFacets.NEVER  # each would count all messages
     actions = ["mark_as_sent", "send_again"]
