@@ -148,7 +148,7 @@ def one_by_one(count: int, version_id: int) -> dict[str, float]:
 
 def main() -> None:
     options = arguments(__doc__ or "")
-    count, baseline = (2000, 200) if options.quick else (10_000, 1000)
+    count, baseline = (2000, 100) if options.quick else (10_000, 1000)
     with house():
         version = publish(JOURNEY)
         ours = in_sets(count)

@@ -71,7 +71,7 @@ def fill(people: int) -> None:
 
 def main() -> None:
     """Open the pages, and look at each query."""
-    people = 100_000 if arguments(__doc__ or "").quick else 1_000_000
+    people = 60_000 if arguments(__doc__ or "").quick else 1_000_000
     with house("postgresql"):
         from django.contrib.auth import get_user_model
         from django.core.management import call_command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 FINISH = """() => document.getAnimations()
     .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
     .forEach((one) => one.finish())"""
-#: Rows of a kind whose pages are looked at.
+#: Rows of a kind among which one is looked for that has a page.
 ROWS = 3
 
 
@@ -43,24 +44,28 @@ def barriers(page: Any, where: str) -> dict[str, list[str]]:
 
 def pages(page: Any, *models: str) -> list[str]:
     """The pages of the admin that are there for these models (all of them: none named): lists,
-    forms, and what each row has besides, such as merging and undoing. Files, parts of pages and
-    what leads on at once are left out.
+    forms, and what a row has besides, such as merging and undoing; each of the first row that has
+    it. Files, parts of pages and what leads on at once are left out.
     """
-    return [address for address in dict.fromkeys(_addresses(models)) if _is_page(page, address)]
+    found = []
+    for addresses in _addresses(models):
+        shown = (address for address in addresses if _is_page(page, address))
+        found += [address for address in [next(shown, None)] if address]
+    return found
 
 
-def _addresses(models: tuple[str, ...]) -> Iterator[str]:
+def _addresses(models: tuple[str, ...]) -> Iterator[list[str]]:
+    """Of each kind of page, the addresses that it may have."""
     for model, model_admin in admin.site._registry.items():
         if models and model._meta.label not in models:
             continue
         rows = [row.pk for row in model._default_manager.all()[:ROWS]]
         for pattern in model_admin.get_urls():
+            found = []
             for arguments in ([], *([row] for row in rows), *([row, 1] for row in rows)):
-                try:
-                    address = reverse(f"admin:{pattern.name}", args=arguments)
-                except NoReverseMatch:
-                    continue
-                yield address.removeprefix("/admin/")
+                with contextlib.suppress(NoReverseMatch):
+                    found.append(reverse(f"admin:{pattern.name}", args=arguments))
+            yield [address.removeprefix("/admin/") for address in found]
 
 
 def _is_page(page: Any, address: str) -> bool:
