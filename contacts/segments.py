@@ -106,7 +106,7 @@ def _leave(segment: Segment, ids: list[int], now: datetime) -> tuple[str, Sequen
     sql, params = _compiled(stored.order_by().values("pk"))
     return (
         f"UPDATE {_table(Membership)} SET left_at = %s"  # noqa: S608
-        f" WHERE id IN ({sql}) RETURNING contact_id",
+        f" WHERE left_at IS NULL AND id IN ({sql}) RETURNING contact_id",
         [_prepared(Membership, "left_at", now), *params],
     )
 

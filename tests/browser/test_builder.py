@@ -248,6 +248,7 @@ def test_undo_redo_copy_paste_and_a_second_editor(page: Any) -> None:
     other = {**saved.draft, "name": "Changed elsewhere"}
     publishing.save_draft(saved, other, at=clock.now(), revision=saved.draft_revision)
     page.locator("#jb-card-day-2").click()
+    page.wait_for_selector("#jb-card-day-2.jb-chosen")  # and no longer the panel of the pasted one
     page.locator("#jb-transactional").check()
     page.wait_for_selector("[data-banner] >> text=another window")
     page.get_by_role("button", name="Take over what was saved").click()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,8 +159,16 @@ def database_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first house's static files are kept for the others: collecting takes seconds."""
+    return tmp_path_factory.mktemp("collected") / "static"
+
+
 @pytest.fixture
-def start_house(tmp_path: Path, database_url: str) -> Iterator[Callable[..., House]]:
+def start_house(
+    tmp_path: Path, database_url: str, static_files: Path
+) -> Iterator[Callable[..., House]]:
     """Start a house: `start_house(REDIS_URL=…, EMAIL_URL=…, DEMO="true")`. It is up on return.
 
     With `wait=False` it returns at once. Everything is stopped when the test ends.
@@ -169,10 +178,15 @@ def start_house(tmp_path: Path, database_url: str) -> Iterator[Callable[..., Hou
     def start(*, wait: bool = True, **environment: Any) -> House:
         environment.setdefault("VAR_DIR", str(tmp_path / f"var{len(houses)}"))
         environment.setdefault("DATABASE_URL", database_url)
-        house = House(Path(environment.pop("VAR_DIR")), **environment)
+        var_dir = Path(environment.pop("VAR_DIR"))
+        if wait and static_files.exists():
+            shutil.copytree(static_files, var_dir / "static", dirs_exist_ok=True)
+        house = House(var_dir, **environment)
         houses.append(house)
         if wait:
             house.wait_until_up()
+            if not static_files.exists():
+                shutil.copytree(var_dir / "static", static_files)
         return house
 
     yield start

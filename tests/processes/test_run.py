@@ -3,7 +3,6 @@
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,15 +36,13 @@ def test_the_box_names_a_user_that_can_sign_in(start_house: Start) -> None:
     )
 
 
-def test_a_second_start_is_quick_and_keeps_the_data(start_house: Start) -> None:
+def test_a_second_start_collects_nothing_again_and_keeps_the_data(start_house: Start) -> None:
     house = start_house()
     password = (house.var_dir / "admin.txt").read_text()
     house.stop()
-    started = time.monotonic()
     house.lines.clear()
     house.start()
     house.wait_until_up()
-    assert time.monotonic() - started < 20
     assert (house.var_dir / "admin.txt").read_text() == password
     assert "Collecting static files" not in house.log
 
