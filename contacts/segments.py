@@ -104,6 +104,7 @@ def _join(segment: Segment, ids: list[int], now: datetime) -> tuple[str, Sequenc
 def _leave(segment: Segment, ids: list[int], now: datetime) -> tuple[str, Sequence[Any]]:
     stored = Membership.objects.filter(segment=segment, left_at=None, contact__id__any_of=ids)
     sql, params = _compiled(stored.order_by().values("pk"))
+    # Asked outside once more: whom another has taken out meanwhile keeps the time of that.
     return (
         f"UPDATE {_table(Membership)} SET left_at = %s"  # noqa: S608
         f" WHERE left_at IS NULL AND id IN ({sql}) RETURNING contact_id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -47,10 +48,10 @@ def pages(page: Any, *models: str) -> list[str]:
     forms, and what a row has besides, such as merging and undoing; each of the first row that has
     it. Files, parts of pages and what leads on at once are left out.
     """
-    found = []
+    found: list[str] = []
     for addresses in _addresses(models):
         shown = (address for address in addresses if _is_page(page, address))
-        found += [address for address in [next(shown, None)] if address]
+        found += islice(shown, 1)
     return found
 
 
