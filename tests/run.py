@@ -56,7 +56,7 @@ def run(name: str, database_url: str, arguments: list[str]) -> tuple[str, int]:
     print(f"\n════ {name} {'═' * (66 - len(name))}", flush=True)
     if not any(argument.startswith(("-n", "--pdb", "--numprocesses")) for argument in arguments):
         # The slowest come first (tests/conftest.py), and who is done early takes over the rest.
-        arguments = ["-n", "2", "--dist", "worksteal", *arguments]
+        arguments = ["-n", "3", "--dist", "worksteal", *arguments]
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="journeys-test-") as var:
         status = subprocess.run(

@@ -40,13 +40,17 @@ def free_port() -> int:
             return port
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
-    """Return the condition's first true value; complain when there is none in time."""
+def wait_for(
+    condition: Callable[[], Any], seconds: float = 60, what: str = "", every: float = 0.02
+) -> Any:
+    """Return the condition's first true value, looking every `every` seconds; complain when there
+    is none in time.
+    """
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"Waited {seconds:.0f} s in vain for {what or condition}.")
-        time.sleep(0.02)
+        time.sleep(every)
     return value
 
 

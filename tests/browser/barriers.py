@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.db import connection
 from django.urls import NoReverseMatch, reverse
+from playwright.sync_api import Error
 
 FINISH = """() => document.getAnimations()
     .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
@@ -43,16 +44,15 @@ def barriers(page: Any, where: str) -> dict[str, list[str]]:
     return {where: serious} if serious else {}
 
 
-def pages(page: Any, *models: str) -> list[str]:
-    """The pages of the admin that are there for these models (all of them: none named): lists,
-    forms, and what a row has besides, such as merging and undoing; each of the first row that has
-    it. Files, parts of pages and what leads on at once are left out.
+def pages(page: Any, *models: str) -> Iterator[str]:
+    """Open the pages of the admin that are there for these models (all of them: none named), one
+    by one, and yield the address of each while it is shown: lists, forms, and what a row has
+    besides, such as merging and undoing; each of the first row that has it. Files, parts of pages
+    and what leads on at once are left out.
     """
-    found: list[str] = []
     for addresses in _addresses(models):
         shown = (address for address in addresses if _is_page(page, address))
-        found += islice(shown, 1)
-    return found
+        yield from islice(shown, 1)
 
 
 def _addresses(models: tuple[str, ...]) -> Iterator[list[str]]:
@@ -70,11 +70,26 @@ def _addresses(models: tuple[str, ...]) -> Iterator[list[str]]:
 
 
 def _is_page(page: Any, address: str) -> bool:
-    answer = page.request.get(f"{page.site}/admin/{address}", max_redirects=0)
+    """Open an address; say whether a whole page stands there, and no other than asked for."""
+    answers: list[Any] = []
+
+    def keep(answer: Any) -> None:
+        if answer.request.is_navigation_request() and answer.frame == page.main_frame:
+            answers.append(answer)
+
+    page.on("response", keep)
+    try:
+        page.goto(f"{page.site}/admin/{address}")
+    except Error:  # a file, which is saved and not shown
+        pass
+    finally:
+        page.remove_listener("response", keep)
+    (answer, *more) = answers
     assert answer.status < 500, f"{address}: {answer.status}"
     return (
         answer.status == 200
-        and "attachment" not in answer.headers.get("content-disposition", "")
+        and not more
         and answer.headers.get("content-type", "").startswith("text/html")
+        and "content-disposition" not in answer.headers
         and "<html" in answer.text()
     )

@@ -43,7 +43,6 @@ def page(signed_in_page: Any, settings: Any) -> Any:
         )
     Segment.objects.create(slug="beta", name="Beta testers")
     Topic.objects.create(slug="product", name="Product news")
-    signed_in_page.set_default_timeout(5_000)
     return signed_in_page
 
 

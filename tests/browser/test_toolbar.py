@@ -51,7 +51,7 @@ def second(browser: Any, live_site: str, journey: Journey) -> Iterator[Marketer]
     client.force_login(ben)
     cookie = client.cookies[django_settings.SESSION_COOKIE_NAME]
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_site}])
     page = context.new_page()
     page.site = live_site

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.core.cache import cache
@@ -543,12 +541,6 @@ def test_templates_are_changed_only_by_those_who_may(client: Client, journey: Jo
 
 
 # Permissions
-
-
-@pytest.fixture
-def groups() -> None:
-    """The groups as the migration makes them; tests that empty the tables take them away."""
-    importlib.import_module("journeys.migrations.0004_groups").make_groups(apps, None)
 
 
 def as_member(client: Client, group: str) -> Client:

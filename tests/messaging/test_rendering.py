@@ -124,7 +124,7 @@ class TestSandbox:
         started = time.monotonic()
         with pytest.raises(TemplateError):
             sandbox.render(source, {"long": "<" * 150_000}, escape=False)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60  # and not hours
 
     @pytest.mark.parametrize("tag", ["include", "render"])
     def test_no_file_is_read(self, tag: str) -> None:
@@ -319,7 +319,7 @@ class TestPlaintext:
     def test_no_mail_takes_long(self, html: str) -> None:
         started = time.monotonic()
         plaintext.from_html(html)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 60  # and not hours
 
 
 class TestFooter:

@@ -1,6 +1,7 @@
 """The real processes, started as `make run` starts them."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ class House:
             **environment,
         }
         self.lines: list[str] = []
+        self.console: subprocess.Popen[str] | None = None
         self.start()
 
     # Its life
@@ -76,12 +78,15 @@ class House:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log}") from None
 
-    def stop(self, with_signal: int = signal.SIGINT, seconds: float = 40) -> int:
+    def stop(self, with_signal: int = signal.SIGINT, seconds: float = 60) -> int:
         """End it as Ctrl-C does, and return its status."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
         status = self.process.wait(seconds)
         self.reader.join(5)
+        if self.console is not None:
+            self.console.communicate(timeout=30)
+            self.console = None
         return status
 
     # What it shows
@@ -98,7 +103,7 @@ class House:
 
     def get(self, path: str) -> str:
         """Return a page."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return str(answer.read().decode())
 
     def manage(self, *arguments: str) -> str:
@@ -119,7 +124,28 @@ class House:
 
         `query("Contact.objects.count()")`: all models are at hand.
         """
-        return self.manage("shell", "--verbosity=0", "-c", f"print({expression})").strip()
+        if self.console is None:
+            self.console = subprocess.Popen(
+                [sys.executable, "-m", "tests.processes.console"],
+                cwd=settings.BASE_DIR,
+                env={**self.environment, "DJANGO_SETTINGS_MODULE": "journeys_project.settings"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                preexec_fn=die_with_parent,
+            )
+        assert self.console.stdin is not None
+        assert self.console.stdout is not None
+        print(json.dumps(expression), file=self.console.stdin, flush=True)
+        answer = json.loads(self.console.stdout.readline())
+        assert "error" not in answer, f"{expression}: {answer['error']}"
+        return str(answer["value"])
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Return when a condition on what `query` gives holds. The house needs the processor
+        itself, so it is asked twice a second.
+        """
+        wait_for(condition, seconds, what, every=0.5)
 
     def processes(self) -> list[psutil.Process]:
         """Return all its processes, itself first."""
@@ -149,14 +175,44 @@ def gone(processes: list[psutil.Process]) -> bool:
     )
 
 
-@pytest.fixture
-def database_url() -> Iterator[str]:
+@contextlib.contextmanager
+def empty_database() -> Iterator[str]:
     """An empty database of the kind that this run tests; nothing means SQLite in VAR_DIR."""
     if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         yield ""
         return
     with fresh_database(os.environ["DATABASE_URL"]) as url:
         yield url
+
+
+@contextlib.contextmanager
+def houses(folder: Path, static_files: Path) -> Iterator[Callable[..., House]]:
+    """Start houses with folders in `folder`, on one empty database; end them all at the end."""
+    started: list[House] = []
+
+    def start(*, wait: bool = True, **environment: Any) -> House:
+        environment.setdefault("VAR_DIR", str(folder / f"var{len(started)}"))
+        environment.setdefault("DATABASE_URL", database_url)
+        var_dir = Path(environment.pop("VAR_DIR"))
+        if wait and static_files.exists():
+            shutil.copytree(static_files, var_dir / "static", dirs_exist_ok=True)
+        house = House(var_dir, **environment)
+        started.append(house)
+        if wait:
+            house.wait_until_up()
+            if not static_files.exists():
+                shutil.copytree(var_dir / "static", static_files)
+        return house
+
+    with empty_database() as database_url:
+        try:
+            yield start
+        finally:
+            left = [process for house in started for process in house.processes()]
+            for house in started:
+                house.stop()
+            psutil.wait_procs(left, timeout=30)
+            assert gone(left), left
 
 
 @pytest.fixture(scope="session")
@@ -166,33 +222,17 @@ def static_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_house(
-    tmp_path: Path, database_url: str, static_files: Path
-) -> Iterator[Callable[..., House]]:
+def start_house(tmp_path: Path, static_files: Path) -> Iterator[Callable[..., House]]:
     """Start a house: `start_house(REDIS_URL=…, EMAIL_URL=…, DEMO="true")`. It is up on return.
 
     With `wait=False` it returns at once. Everything is stopped when the test ends.
     """
-    houses: list[House] = []
+    with houses(tmp_path, static_files) as start:
+        yield start
 
-    def start(*, wait: bool = True, **environment: Any) -> House:
-        environment.setdefault("VAR_DIR", str(tmp_path / f"var{len(houses)}"))
-        environment.setdefault("DATABASE_URL", database_url)
-        var_dir = Path(environment.pop("VAR_DIR"))
-        if wait and static_files.exists():
-            shutil.copytree(static_files, var_dir / "static", dirs_exist_ok=True)
-        house = House(var_dir, **environment)
-        houses.append(house)
-        if wait:
-            house.wait_until_up()
-            if not static_files.exists():
-                shutil.copytree(var_dir / "static", static_files)
-        return house
 
-    yield start
-    left = [process for house in houses for process in house.processes()]
-    for house in houses:
-        if house.process.poll() is None:
-            house.stop()
-    psutil.wait_procs(left, timeout=10)
-    assert gone(left), left
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, static_files: Path) -> Iterator[House]:
+    """A running house for all tests of a module that leave it running."""
+    with houses(tmp_path_factory.mktemp("house"), static_files) as start:
+        yield start()

@@ -124,7 +124,7 @@ class Admin:
 
     def read(self, path: str) -> str:
         """A page's HTML."""
-        with self.opener.open(self.url + path, timeout=20) as answer:
+        with self.opener.open(self.url + path, timeout=30) as answer:
             return str(answer.read().decode())
 
     def sent_to(self, address: str) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.processes import people
 from tests.processes.conftest import House
-from tests.servers import RedisServer, SmtpSink, wait_for
+from tests.servers import RedisServer, SmtpSink
 
 pytestmark = pytest.mark.processes
 Start = Callable[..., House]
@@ -43,7 +43,7 @@ def walk(house: House, key: str) -> None:
                 f"person{number}", "cart_updated", {"cart_id": f"c{number}", "total": total}
             )
     segment.flush()
-    wait_for(lambda: enrolled(house) == 100, 60, "everybody's welcome")
+    house.wait_for(lambda: enrolled(house) == 100, 60, "everybody's welcome")
     people.track(segment, STARTED, "project_created")
     people.track(segment, FINISHED, "onboarding_completed")
     for number in BUYERS:
@@ -117,7 +117,7 @@ def test_people_walk_through_the_demo(
         " + Message.objects.filter(status__in=['queued', 'sending'],"
         " contact__external_id__startswith='person').count()"
     )
-    wait_for(lambda: house.query(open_ones) == "0", 420, "the last mail of all journeys")
+    house.wait_for(lambda: house.query(open_ones) == "0", 420, "the last mail of all journeys")
 
     listed = in_the_admin(house)
     offers = Counter((to, slug) for to, slug, _ in listed if slug in ("cart-ten", "cart-twenty"))

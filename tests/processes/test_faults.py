@@ -57,9 +57,10 @@ def test_an_emptied_redis_loses_nobody(
     house = start_house(REDIS_URL=redis_process.url)
     start(house, tmp_path)
     redis_process.client.flushall()
-    wait_for(lambda: house.query("Enrollment.objects.count()") == "60", 60, "everybody's entry")
+    entered = "Enrollment.objects.count()"
+    house.wait_for(lambda: house.query(entered) == "60", 60, "everybody's entry")
     redis_process.client.flushall()
-    wait_for(lambda: settled(house), 90, "the end of all journeys")
+    house.wait_for(lambda: settled(house), 90, "the end of all journeys")
     mails = people.sent(people.read(house.outbox))
     assert mails == Counter(
         [(people.address(n), "hello") for n in PEOPLE]
@@ -82,7 +83,7 @@ def test_killed_workers_lose_nobody_and_send_nothing_twice(
                 for process in [*worker.children(recursive=True), worker]:
                     process.kill()
     act(house)
-    wait_for(lambda: settled(house), 180, "the end of all journeys")
+    house.wait_for(lambda: settled(house), 180, "the end of all journeys")
     mails = people.sent(people.read(house.outbox))
     uncertain = int(house.query("Message.objects.filter(status='uncertain').count()"))
     assert max(mails.values()) == 1
