@@ -103,6 +103,11 @@ def insert(drafts: Sequence[Draft]) -> None:
     )
 
 
+def unsent(enrollment: int) -> int:
+    """How many messages an enrollment queued that `cancel` would still stop."""
+    return Message.objects.filter(enrollment=enrollment, status=Message.Status.QUEUED).count()
+
+
 def cancel(enrollments: Sequence[int], reason: str) -> None:
     """Cancel what these enrollments queued and nobody has handed over yet (G1)."""
     if enrollments:

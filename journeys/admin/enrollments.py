@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from contacts.admin.periods import PeriodFilter
 from contacts.clock import now
+from journeys import publishing
 from journeys.admin import story
 from journeys.admin.lists import (
     EndlessAdmin,
@@ -21,10 +24,12 @@ from journeys.admin.lists import (
     PeopleSearch,
     link,
 )
+from journeys.admin.pages import may
 from journeys.models import Enrollment, Refusal, WebhookCall
 from journeys.naming import names_in
 from journeys.picture import ENTRY, read_cards
 from journeys.timing import moment
+from messaging import outbox
 
 LABELS = {
     "Active": "info",
@@ -107,10 +112,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The page of one enrollment: its path, and why it is where it is."""
-        chosen = Enrollment.objects.select_related("contact", "journey", "version", "node", "event")
-        enrollment = chosen.filter(pk=object_id).first() if object_id.isdigit() else None
-        if enrollment is None or not self.has_view_permission(request, enrollment):
-            raise Http404
+        enrollment = self._find(request, object_id)
         moment_now = now()
         definition = enrollment.version.definition
         cards = read_cards(definition, names_in(definition))
@@ -122,6 +124,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
             "content_title": str(enrollment.contact),
             "media": self.media,
             "enrollment": enrollment,
+            "may_take_out": enrollment.ended_at is None and may(request, "publish"),
             "label_type": LABELS[enrollment.standing],
             "entry": cards[ENTRY],
             "why": story.why(enrollment, cards, steps, moment_now),
@@ -135,6 +138,46 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
             "has_view_permission": True,
         }
         return TemplateResponse(request, "journeys/enrollment.html", context)
+
+    def _find(self, request: HttpRequest, pk: str) -> Enrollment:
+        chosen = Enrollment.objects.select_related("contact", "journey", "version", "node", "event")
+        enrollment = chosen.filter(pk=pk).first() if pk.isdecimal() else None
+        if enrollment is None or not self.has_view_permission(request, enrollment):
+            raise Http404
+        return enrollment
+
+    def get_urls(self) -> list[URLPattern]:
+        """Also the page that takes a person out."""
+        view = self.admin_site.admin_view(self.take_out)
+        page = path("<str:pk>/take-out/", view, name="journeys_enrollment_take_out")
+        return [page, *super().get_urls()]
+
+    def take_out(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Say what it means to take the person out of the journey; done by a POST."""
+        enrollment = self._find(request, pk)
+        if not may(request, "publish"):
+            raise PermissionDenied
+        back = reverse("admin:journeys_enrollment_change", args=[enrollment.pk])
+        if request.method == "POST":
+            if publishing.take_out(enrollment, by=request.user, at=now()):  # type: ignore[arg-type]
+                messages.success(request, f"{enrollment.contact} was taken out.")
+            else:
+                messages.info(request, "The journey had ended for this person already.")
+            return HttpResponseRedirect(back)
+        if enrollment.ended_at is not None:
+            return HttpResponseRedirect(back)
+        entry = enrollment.version.definition["entry"]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": enrollment,
+            "title": f"Take {enrollment.contact} out of {enrollment.journey.name}",
+            "media": self.media,
+            "enrollment": enrollment,
+            "unsent": outbox.unsent(enrollment.pk),
+            "comes_back": entry.get("reentry", "once") != "once" or "key" in entry["trigger"],
+        }
+        return TemplateResponse(request, "journeys/take_out.html", context)
 
 
 @admin.register(Refusal)

@@ -19,6 +19,7 @@ from messaging.models import Message
 ENDED = {
     "exit_when": "The condition on which people leave this journey became true.",
     "archived": "The journey was archived.",
+    "taken_out": "It was taken out by hand.",
     "moved_out": "It was taken out when a new version was published.",
     "dropped": "It was overdue when the journey was resumed, and was taken out then.",
     "exit": "It came to an exit.",

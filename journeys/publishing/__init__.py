@@ -17,7 +17,7 @@ from journeys.publishing.drafts import (
     restore_draft,
     save_draft,
 )
-from journeys.publishing.ending import archive
+from journeys.publishing.ending import archive, take_out
 from journeys.publishing.foreseeing import mails_after, mails_at, nearest, over_by_then
 from journeys.publishing.history import CHANGED, entries
 from journeys.publishing.pausing import Inside, Overdue, inside, overdue, pause, resume
@@ -68,6 +68,7 @@ __all__ = [
     "save_draft",
     "standing",
     "take_back",
+    "take_out",
     "turned_away",
     "unpublished",
 ]

@@ -1,4 +1,6 @@
-"""Ending enrollments from outside, in batches of contacts that are locked; and archiving."""
+"""Ending enrollments from outside, in batches of contacts that are locked: archiving a journey, and
+taking one person out.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +62,21 @@ def end_all(rows: QuerySet[Enrollment], reason: str, now: datetime) -> int:
             store.lock(contacts)
             count += end(rows.filter(contact__in=contacts), reason, now)
     return count
+
+
+def take_out(enrollment: Enrollment, *, by: By = None, at: datetime) -> bool:
+    """End one enrollment, ``exited``, ``taken_out``; whether it was still open."""
+    with transaction.atomic():
+        store.lock([enrollment.contact_id])
+        rows = Enrollment.objects.filter(pk=enrollment.pk, status__in=[*Enrollment.OPEN])
+        current = rows.select_related("node").first()
+        if current is None:
+            return False
+        end(rows, "taken_out", at)
+        # Without the person's name: what an erasure removes must stand nowhere else.
+        where = f", which stood at “{current.node.key}”" if current.node else ""
+        note(enrollment.journey, by, at, f"Took passage {current.pk} out by hand{where}.")
+    return True
 
 
 def end(rows: QuerySet[Enrollment], reason: str, now: datetime) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -21,7 +22,7 @@ from journeys import plans, publishing, work
 from journeys.admin.publication import Stand, moves
 from journeys.models import Enrollment, Journey, Refusal, Relocation, SavedDraft, WebhookCall
 from journeys.publishing import Move
-from messaging.models import Template
+from messaging.models import Message, Template
 
 pytestmark = pytest.mark.django_db
 
@@ -509,3 +510,54 @@ def test_the_past_of_another_journey_is_its_own(admin: Client, journey: Journey)
     assert admin.post(url(other, "restore_draft", kept.pk)).status_code == 404
     assert admin.get(url(other, "earlier", kept.pk)).status_code == 404
     assert admin.get(url(other, "version", 1)).status_code == 404
+
+
+# one person
+
+
+def at_passage(name: str = "change") -> str:
+    return reverse(f"admin:journeys_enrollment_{name}", args=[Enrollment.objects.get().pk])
+
+
+def test_one_person_is_taken_out_and_what_was_not_sent_is_cancelled(
+    admin: Client, journey: Journey
+) -> None:
+    enroll("u")
+    mine = Enrollment.objects.get()
+    Message.objects.create(
+        contact=mine.contact,
+        template=Template.objects.create(slug="hello", name="Hello"),
+        enrollment=mine.pk,
+        visit=1,
+        to="u@example.com",
+        queued_at=NOW,
+    )
+    assert at_passage("take_out") in admin.get(at_passage()).content.decode()
+    asked = admin.get(at_passage("take_out")).content.decode()
+    assert "1 mail that was not handed over yet is cancelled" in asked
+    assert "they will not come in again" in asked
+    assert Enrollment.objects.get().status == "waiting"
+    told = admin.post(at_passage("take_out"), follow=True).content.decode()
+    assert "u was taken out." in told
+    assert "It was taken out by hand." in told
+    assert at_passage("take_out") not in told
+    mine.refresh_from_db()
+    assert (mine.status, mine.reason, mine.ended_at) == ("exited", "taken_out", NOW + DAY)
+    assert Message.objects.get().status == "cancelled"
+    assert not work.work(NOW + 9 * DAY)
+    assert f"Took passage {mine.pk} out by hand, which stood at “rest”." in seen(
+        admin, journey, "history"
+    )
+    again = admin.post(at_passage("take_out"), follow=True).content.decode()
+    assert "The journey had ended for this person already." in again
+
+
+@pytest.mark.usefixtures("groups")
+def test_who_may_only_look_takes_nobody_out(client: Client, journey: Journey) -> None:
+    enroll("u")
+    user = User.objects.create_user("ana", is_staff=True)
+    user.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(user)
+    assert "Take out" not in client.get(at_passage()).content.decode()
+    assert client.post(at_passage("take_out")).status_code == 403
+    assert Enrollment.objects.get().status == "waiting"
