@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import chain, count
 from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import TruncDate
+from django.utils.text import slugify
 
 from contacts import bulk, conditions
 from contacts.ingest import insert_facts
@@ -175,6 +177,14 @@ def _returning(sql: str, params: Sequence[Any]) -> list[int]:
 
 
 # By hand
+
+
+def make(name: str) -> Segment:
+    """A new static segment with nobody in it; its slug is made of its name."""
+    wish = slugify(name)[:90] or "segment"
+    taken = set(Segment.objects.filter(slug__startswith=wish).values_list("slug", flat=True))
+    slugs = chain([wish], (f"{wish}-{number}" for number in count(2)))
+    return Segment.objects.create(slug=next(one for one in slugs if one not in taken), name=name)
 
 
 def add(

@@ -22,6 +22,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from contacts import segments
 from contacts.admin.filters import created_by
 from contacts.imports import hooks, mapping, reading, report, running, undoing
 from contacts.imports.mapping import Column
@@ -68,6 +69,18 @@ class UploadForm(forms.ModelForm):
 class OptionsForm(forms.ModelForm):
     """What is done with whom is known already, and with all."""
 
+    new_segment = forms.CharField(
+        label="Or to a new segment",
+        help_text="What it is to be called.",
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    field_order = (
+        *("update_existing", "overwrite", "keep_unsubscribed", "tag"),
+        *("segment", "new_segment", "start_journeys"),
+    )
+
     class Meta:
         model = Import
         fields = [
@@ -94,12 +107,36 @@ class OptionsForm(forms.ModelForm):
             "segment": UnfoldAdminSelectWidget(),
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_add_segments: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = self.fields["segment"]
         assert isinstance(chosen, forms.ModelChoiceField)
-        chosen.queryset = Segment.objects.filter(condition=None)
+        chosen.queryset = Segment.objects.filter(condition__isnull=True)
         chosen.empty_label = "no segment"
+        if not may_add_segments:
+            del self.fields["new_segment"]
+
+    def clean_new_segment(self) -> str:
+        """Two segments of one name could not be told apart in lists."""
+        name: str = self.cleaned_data["new_segment"]
+        if not name:
+            return name
+        if self.cleaned_data.get("segment"):
+            raise forms.ValidationError("Choose a segment or name a new one, not both.")
+        if known := Segment.objects.filter(name__iexact=name).first():
+            raise forms.ValidationError(
+                "There is a segment of that name: choose it above."
+                if known.is_static
+                else "A segment of that name has its members by a condition: take another name."
+            )
+        return name
+
+    def save(self, commit: bool = True) -> Import:
+        """Make the new segment, too."""
+        if name := self.cleaned_data.get("new_segment"):
+            self.instance.segment = segments.make(name)
+        saved: Import = super().save(commit)
+        return saved
 
 
 @admin.register(Import)
@@ -190,7 +227,11 @@ class ImportAdmin(ModelAdmin):
         source = self._source(request, pk)
         if source.status not in (STATUS.UPLOADED, STATUS.CHECKED):
             return HttpResponseRedirect(page(source, "change"))
-        form = OptionsForm(request.POST or None, instance=source)
+        form = OptionsForm(
+            request.POST or None,
+            instance=source,
+            may_add_segments=request.user.has_perm("contacts.add_segment"),
+        )
         columns = [Column.from_json(item) for item in source.mapping]
         problems: list[str] = []
         if request.method == "POST":

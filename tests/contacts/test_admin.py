@@ -582,6 +582,44 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     assert "moved on meanwhile" in late.content.decode()
 
 
+def test_an_import_makes_the_segment_it_adds_everybody_to(admin_client: Client):
+    Segment.objects.create(slug="spring-fair", name="Fair of spring")
+    pros = Segment.objects.create(
+        slug="pros", name="Pros", condition={"attribute": "p", "op": "exists"}
+    )
+    guests = segments.make("Guests")
+    source = upload(admin_client, "E-Mail\na@x.org\n")
+    columns = at("import_columns", source.pk)
+    for wrong, said in (
+        ({"new_segment": "guests"}, "There is a segment of that name: choose it above."),
+        ({"new_segment": pros.name}, "has its members by a condition: take another name."),
+        ({"new_segment": "X", "segment": str(guests.pk)}, "Choose a segment or name a new one"),
+    ):
+        assert said in admin_client.post(columns, options(source, **wrong)).text
+    offered = admin_client.get(columns).context["form"].fields["segment"].queryset
+    assert [one.name for one in offered] == ["Fair of spring", "Guests"]
+    assert Segment.objects.count() == 3
+    assert admin_client.post(columns, options(source, new_segment="Spring fair")).status_code == 302
+    running.run_due()
+    admin_client.post(at("import_do", source.pk), {"what": "start"})
+    running.run_due()
+    made = Segment.objects.get(name="Spring fair")
+    assert made.slug == "spring-fair-2"
+    assert [one.email for one in segments.members(made, NOW)] == ["a@x.org"]
+
+
+def test_who_may_not_add_segments_is_not_asked_for_one(client: Client):
+    staff = User.objects.create_user("s", is_staff=True)
+    staff.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_import", "add_import"])
+    )
+    client.force_login(staff)
+    source = upload(client, "E-Mail\na@x.org\n")
+    assert "new_segment" not in client.get(at("import_columns", source.pk)).text
+    client.post(at("import_columns", source.pk), options(source, new_segment="Mine"))
+    assert not Segment.objects.exists()
+
+
 def test_undoing_says_who_stays_before_and_afterwards(admin_client: Client):
     source = upload(admin_client, "User ID;E-Mail\nu1;a@x.org\nu2;b@x.org\n")
     running.start(source)
@@ -597,6 +635,7 @@ def test_undoing_says_who_stays_before_and_afterwards(admin_client: Client):
     assert Contact.objects.get().external_id == "u2"
 
 
+@pytest.mark.usefixtures("groups")
 def test_who_may_only_look_sees_an_import_without_its_buttons(
     admin_client: Client, client: Client, django_user_model: type[User]
 ):

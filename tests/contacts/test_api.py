@@ -314,7 +314,7 @@ def test_segments_own_client(live_server: Any, nobody_listens: None, packed: boo
 @pytest.mark.django_db(transaction=True)
 def test_a_chunked_body_without_length_is_answered_with_411(live_server: Any):
     url = urlsplit(live_server.url)
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=5) as wire:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=30) as wire:
         wire.sendall(
             b"POST /v1/track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
             b"Connection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n".replace(
@@ -327,7 +327,7 @@ def test_a_chunked_body_without_length_is_answered_with_411(live_server: Any):
 @pytest.mark.django_db(transaction=True)
 def test_a_declared_gigabyte_is_refused_before_it_comes(live_server: Any):
     url = urlsplit(live_server.url)
-    with socket.create_connection((url.hostname or "", url.port or 0), timeout=5) as wire:
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=30) as wire:
         wire.sendall(
             f"POST /v1/batch HTTP/1.1\r\nHost: {url.hostname}\r\nContent-Length: 1000000000\r\n"
             "Connection: close\r\n\r\n".encode()

@@ -619,6 +619,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert Import.objects.count() == 1
 
 
+def test_the_command_adds_everybody_to_a_static_segment(tmp_path: Path):
+    vip = segments.make("VIP")
+    (tmp_path / "people.csv").write_text("email\na@x.org\nb@x.org\n")
+    call_command("import_contacts", str(tmp_path / "people.csv"), "--segment", vip.slug)
+    assert segments.members(vip, NOW).count() == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
