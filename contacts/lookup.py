@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from django.db import connections, router
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
+from contacts.items import UNFIT
 from contacts.models import AnonymousId, Contact, FormerId
 
 #: How many of each kind are found at most.
@@ -35,6 +40,33 @@ def exactly(text: str) -> QuerySet[Contact]:
     ids = Contact.objects.order_by().annotate(mailbox=Lower("email"))
     found = {*ids.filter(mailbox=term.lower()).values_list("pk", flat=True)[:MOST]} if term else ()
     return Contact.objects.filter(Q(external_id=term) | Q(pk__in=found)).order_by("pk")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The ids of the contacts that are meant, in order, and what nobody is known by."""
+
+    ids: Sequence[int]
+    unknown: Sequence[str]
+
+
+def named(text: str) -> Named:
+    """Whom a list names by user ids and addresses, one a line or parted by commas or semicolons.
+
+    Two statements. An address may be that of several contacts: all are meant.
+    """
+    terms = list(dict.fromkeys(term.strip() for term in re.split(r"[\n,;]", text)))
+    wanted = [term for term in terms if term]
+    asked = [term for term in wanted if not UNFIT.search(term)]
+    contacts = Contact.objects.order_by()
+    by_id = dict(contacts.filter(external_id__any_of=asked).values_list("external_id", "pk"))
+    mailboxes = contacts.annotate(mailbox=Lower("email"))
+    lowered = [term.lower() for term in asked if "@" in term]
+    by_address = list(mailboxes.filter(mailbox__any_of=lowered).values_list("mailbox", "pk"))
+    known = {*by_id, *(mailbox for mailbox, _ in by_address)}
+    ids = {*by_id.values(), *(pk for _, pk in by_address)}
+    unknown = [term for term in wanted if term not in known and term.lower() not in known]
+    return Named(sorted(ids), unknown)
 
 
 def sharing(contact: Contact) -> QuerySet[Contact]:

@@ -47,7 +47,7 @@ class ImportFilter(DropdownFilter):
             return []
         found = Import.objects.filter(created__gt=0, created__lte=MOST_CREATED)
         last = list(found.exclude(status=Import.Status.UNDONE)[:LAST])
-        chosen = [one for one in found.filter(pk=_number(self.value())) if one not in last]
+        chosen = [one for one in found.filter(pk=number(self.value())) if one not in last]
         return [
             (str(one.pk), f"{one.filename}, {one.created_at:%-d %b %Y}") for one in last + chosen
         ]
@@ -57,7 +57,7 @@ class ImportFilter(DropdownFilter):
         if not self.value():
             return queryset
         chunks = ImportChunk.objects.filter(
-            source=_number(self.value()), source__created__lte=MOST_CREATED
+            source=number(self.value()), source__created__lte=MOST_CREATED
         )
         ids = [pk for created in chunks.values_list("created", flat=True) for pk in created]
         return queryset.filter(pk__any_of=ids)
@@ -70,7 +70,8 @@ def created_by(source: Import) -> str:
     return f"{reverse('admin:contacts_contact_changelist')}?import={source.pk}"
 
 
-def _number(text: str | None) -> int:
+def number(text: str | None) -> int:
+    """A row's number as an address says it; 0 where it says none."""
     return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 

@@ -16,13 +16,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from contacts import identity, ingest, lookup
-from contacts.admin import panels, privacy, sharing, timeline
+from contacts.admin import members, panels, privacy, sharing, timeline
 from contacts.admin.base import AsStored, LargeList
-from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter
+from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter, number
 from contacts.admin.rows import RowsField
 from contacts.clock import now
 from contacts.models import Contact
@@ -92,6 +92,7 @@ class ContactAdmin(AsStored, LargeList):
     form = ContactForm
     list_display = ["who", "user_id", "zone", "language", "created_at"]
     list_filter = [SegmentFilter, ImportFilter, KnownByFilter, ("created_at", RangeDateFilter)]
+    actions = ["choose_segment"]
     search_fields = ["email", "external_id"]
     search_help_text = "Address or user id"
     search_title = "The beginning of an email address or user id, or a whole anonymous id."
@@ -138,6 +139,7 @@ class ContactAdmin(AsStored, LargeList):
         """The overview stands where Django has the form; the form has an address of its own."""
         name = "contacts_contact"
         own = [
+            path("segments/", self._view(self.segments_view), name=f"{name}_segments"),
             path("<path:object_id>/edit/", self._view(self.edit_view), name=f"{name}_edit"),
             path("<path:object_id>/merge/", self._view(self.merge_view), name=f"{name}_merge"),
             path("<path:object_id>/export/", self._view(self.export_view), name=f"{name}_export"),
@@ -245,6 +247,55 @@ class ContactAdmin(AsStored, LargeList):
         }
         return TemplateResponse(request, "contacts/admin/merge.html", context)
 
+    @action(description="Put into a segment, or take out of one", permissions=["fill"])
+    def choose_segment(self, request: HttpRequest, queryset: QuerySet[Contact]) -> Any:
+        """Ask into or out of which static segment the chosen go."""
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: members.MOST + 1])
+        if len(ids) > members.MOST:
+            messages.error(
+                request,
+                f"These are more than {members.MOST:,} people: a condition or an import takes any"
+                " number into a segment.",
+            )
+            return None
+        return self._segments_page(request, members.ChosenForm(), ids)
+
+    def has_fill_permission(self, request: HttpRequest) -> bool:
+        """Whoever may put people into segments or take them out."""
+        return members.may_any(request)
+
+    def segments_view(self, request: HttpRequest) -> HttpResponse:
+        """Put those who were chosen into a static segment, or take them out of it."""
+        if not members.may_any(request):
+            raise PermissionDenied
+        sent = request.POST if request.method == "POST" else request.GET
+        ids = [pk for one in sent.get("ids", "").split(",")[: members.MOST] if (pk := number(one))]
+        form = members.ChosenForm(request.POST or None)
+        if not (form.is_bound and form.is_valid()):
+            return self._segments_page(request, form, ids)
+        segment, start = form.cleaned_data["segment"], form.cleaned_data["start_journeys"]
+        if not members.carry_out(request, segment, ids, start_journeys=start):
+            raise PermissionDenied
+        return HttpResponseRedirect(_where(ids))
+
+    def _segments_page(self, request: HttpRequest, form: forms.Form, ids: list[int]) -> Any:
+        people = Contact.objects.filter(pk__any_of=ids).order_by("pk")
+        count = people.count()
+        if not count:
+            messages.error(request, "Nobody was chosen.")
+            return HttpResponseRedirect(_where([]))
+        who = str(people[0]) if count == 1 else f"{count:,} people"
+        context = {
+            **self.admin_site.each_context(request),
+            **members.buttons(request),
+            "opts": self.opts,
+            "title": f"Segments of {who}",
+            "form": form,
+            "ids": ",".join(map(str, ids)),
+            "back": _where(ids),
+        }
+        return TemplateResponse(request, "contacts/admin/members.html", context)
+
     def export_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """All that is known of the contact, as a file."""
         contact = self.get_object(request, object_id)
@@ -264,6 +315,13 @@ class ContactAdmin(AsStored, LargeList):
 def reverse_edit(object_id: str) -> str:
     """Where a contact is edited."""
     return reverse("admin:contacts_contact_edit", args=[object_id])
+
+
+def _where(ids: list[int]) -> str:
+    """The page of the one person, or the list."""
+    if len(ids) == 1:
+        return reverse("admin:contacts_contact_change", args=ids)
+    return reverse("admin:contacts_contact_changelist")
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,7 +21,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from contacts import conditions, segments
-from contacts.admin import uses
+from contacts.admin import members, uses
 from contacts.admin.base import AsStored
 from contacts.admin.condition_editor import ConditionField, with_known
 from contacts.admin.deleting import Explained
@@ -86,7 +87,7 @@ class SegmentAdmin(AsStored, Explained):
     list_display = ["name", "kind", "meaning", "number"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
-    actions_detail = ["recount", "show_members"]
+    actions_detail = ["people", "recount", "show_members"]
     change_form_outer_before_template = "contacts/admin/segment_top.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:
@@ -109,7 +110,7 @@ class SegmentAdmin(AsStored, Explained):
         """How one becomes a member."""
         return "By hand" if segment.is_static else "By condition"
 
-    @display(description="Members are those of whom")
+    @display(description="Who is a member")
     def meaning(self, segment: Segment) -> str:
         """The condition in words."""
         return meaning(segment)
@@ -144,10 +145,51 @@ class SegmentAdmin(AsStored, Explained):
         going = [use(segment) for segment in objs]
         return [said for segment in objs if (said := uses.kept(segment, but=going))]
 
-    @action(description="Count now", url_path="recount", permissions=["change"], icon="refresh")
+    def _find(self, request: HttpRequest, object_id: str) -> Segment:
+        segment: Segment | None = self.get_object(request, object_id)
+        if segment is None:
+            raise Http404
+        return segment
+
+    @action(description="Put people in", url_path="people", permissions=["fill"], icon="group_add")
+    def people(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Put people into a static segment by id or address, or take them out."""
+        segment = self._find(request, object_id)
+        form = members.MembersForm(request.POST or None)
+        if form.is_bound and form.is_valid():
+            named = form.cleaned_data["people"]
+            start = form.cleaned_data["start_journeys"]
+            if not members.carry_out(request, segment, named.ids, start_journeys=start):
+                raise PermissionDenied
+            members.tell_unknown(request, named.unknown)
+            return HttpResponseRedirect(reverse("admin:contacts_segment_change", args=[segment.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            **members.buttons(request),
+            "opts": self.opts,
+            "original": segment,
+            "title": f"Put people into {segment}",
+            "form": form,
+            "back": reverse("admin:contacts_segment_change", args=[segment.pk]),
+        }
+        return TemplateResponse(request, "contacts/admin/members.html", context)
+
+    def has_fill_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Whoever may put people in or take them out, where that is done by hand."""
+        return members.may_any(request) and self._is_static(request, object_id)
+
+    def has_recount_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Whoever may change segments, where there is something to count."""
+        return self.has_change_permission(request) and not self._is_static(request, object_id)
+
+    def _is_static(self, request: HttpRequest, object_id: str | None) -> bool:
+        segment: Segment | None = self.get_object(request, object_id) if object_id else None
+        return segment is not None and segment.is_static
+
+    @action(description="Count now", url_path="recount", permissions=["recount"], icon="refresh")
     def recount(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Count the members anew; no journey starts by it."""
-        segment = Segment.objects.get(pk=object_id)
+        segment = self._find(request, object_id)
         moves = segments.recount(segment, now())
         messages.success(
             request,
@@ -159,7 +201,7 @@ class SegmentAdmin(AsStored, Explained):
     @action(description="Show the members", url_path="members", icon="groups")
     def show_members(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The people in it."""
-        return HttpResponseRedirect(members_url(Segment.objects.get(pk=object_id)))
+        return HttpResponseRedirect(members_url(self._find(request, object_id)))
 
     class Media:
         css = {"all": ["contacts/people.css"]}
@@ -185,9 +227,10 @@ def by_segments(segment: Segment) -> list[uses.Use]:
 def meaning(segment: Segment) -> str:
     """Who is a member, in words."""
     if segment.condition is None:
-        return "was put into it by hand or by import"
+        return "those who were put into it by hand or by import"
     known = with_known(conditions.Scope())
-    return conditions.parse(segment.condition, known, problems=Problems()).words()
+    words = conditions.parse(segment.condition, known, problems=Problems()).words()
+    return f"everybody of whom it is true: {words}"
 
 
 def members_url(segment: Segment) -> str:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from contacts.admin import shown
+from contacts.admin import members, shown
 from contacts.admin.panels import Entry, Phase, Row, Section, section, timeline, words_of
 from contacts.models import Contact, Event, Membership, Merge
 
@@ -57,7 +57,10 @@ def segments(contact: Contact, request: HttpRequest) -> Section:
         )
         for membership in inside.order_by("segment__name")
     ]
-    return Section("Segments", "groups", rows, empty="In no segment.")
+    may, chosen = members.may_any(request), f"?ids={contact.pk}"
+    url = reverse("admin:contacts_contact_segments") + chosen if may else ""
+    link = "Put in or take out" if may else ""
+    return Section("Segments", "groups", rows, "In no segment.", url, link)
 
 
 @timeline

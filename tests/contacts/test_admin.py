@@ -511,6 +511,95 @@ def test_higher_rooms_say_that_they_use_a_segment(
     assert Segment.objects.exists()
 
 
+def test_people_are_put_into_a_static_segment_and_taken_out(admin_client: Client):
+    vip = segments.make("VIP")
+    record(
+        Identify(external_id="u1", email="Ann@x.org"),
+        Identify(external_id="u2", email="ann@x.org"),
+        Identify(external_id="u 3"),
+        Identify(external_id="u4"),
+    )
+    people = at("segment_people", vip.pk)
+    assert people in admin_client.get(at("segment_change", vip.pk)).text
+    assert at("segment_recount", vip.pk) not in admin_client.get(at("segment_change", vip.pk)).text
+    asked = {"people": "ANN@x.org, u 3\r\nnobody; \r\n", "start_journeys": "on", "what": "in"}
+    told = admin_client.post(people, asked, follow=True).text
+    assert "VIP: 3 people came in." in told
+    assert "Not known: nobody." in told
+    Fact.objects.all().delete()
+    told = admin_client.post(people, {"people": "u 3\nu4", "what": "in"}, follow=True).text
+    assert "VIP: 1 person came in, 1 was in it already." in told
+    assert Fact.objects.get().payload == {"joined": [vip.pk], "quiet": True}
+    told = admin_client.post(people, {"people": "u1\nu4\nu2", "what": "out"}, follow=True).text
+    assert "VIP: 3 people left." in told
+    assert [one.external_id for one in segments.members(vip, NOW)] == ["u 3"]
+    assert (
+        "Nobody has any of these" in admin_client.post(people, {"people": "x", "what": "in"}).text
+    )
+
+
+def test_only_a_static_segment_is_filled_by_hand(admin_client: Client):
+    dynamic = Segment.objects.create(slug="d", name="D", condition={"event": "x"})
+    page = admin_client.get(at("segment_change", dynamic.pk)).text
+    assert at("segment_people", dynamic.pk) not in page
+    assert at("segment_recount", dynamic.pk) in page
+    assert admin_client.post(at("segment_people", dynamic.pk), {"people": "u1"}).status_code == 403
+    for name in ("people", "recount", "show_members"):
+        assert admin_client.get(at(f"segment_{name}", dynamic.pk + 1)).status_code in (403, 404)
+
+
+def test_people_who_were_chosen_from_the_list_go_into_a_segment(admin_client: Client):
+    vip = segments.make("VIP")
+    record(*(Identify(external_id=f"u{number}") for number in range(3)))
+    ids = list(Contact.objects.order_by("pk").values_list("pk", flat=True))
+    asked = admin_client.post(
+        at("contact_changelist"), {"action": "choose_segment", "_selected_action": ids[:2]}
+    ).text
+    assert "Segments of 2 people" in asked
+    assert f'value="{ids[0]},{ids[1]}"' in asked
+    chosen = {"ids": f"{ids[0]},{ids[1]}", "segment": vip.pk, "what": "in"}
+    told = admin_client.post(at("contact_segments"), chosen, follow=True).text
+    assert "VIP: 2 people came in." in told
+    assert segments.size(vip) == 2
+    page = admin_client.get(at("contact_change", ids[0])).text
+    assert f"{at('contact_segments')}?ids={ids[0]}" in page
+    assert "Segments of u0" in admin_client.get(at("contact_segments"), {"ids": ids[0]}).text
+    gone = {"ids": ids[0], "segment": vip.pk, "what": "out"}
+    told = admin_client.post(at("contact_segments"), gone, follow=True)
+    assert told.redirect_chain == [(at("contact_change", ids[0]), 302)]
+    assert "VIP: 1 person left." in told.text
+    for odd in ("", "x", "-1", "9" * 30):
+        told = admin_client.get(at("contact_segments"), {"ids": odd}, follow=True).text
+        assert "Nobody was chosen." in told
+
+
+@pytest.mark.parametrize(
+    ("codename", "may", "may_not"),
+    [("add_membership", "in", "out"), ("delete_membership", "out", "in")],
+)
+def test_filling_segments_has_permissions_of_its_own(
+    client: Client, codename: str, may: str, may_not: str
+):
+    vip = segments.make("VIP")
+    record(Identify(external_id="u1"))
+    staff = User.objects.create_user("s", is_staff=True)
+    client.force_login(staff)
+    sees = Permission.objects.filter(
+        codename__in=["view_segment", "view_contact", "change_segment"]
+    )
+    staff.user_permissions.set(sees)
+    people, chosen = at("segment_people", vip.pk), at("contact_segments")
+    pk = Contact.objects.get().pk
+    assert client.post(people, {"people": "u1", "what": may}).status_code == 403
+    assert client.post(chosen, {"ids": pk, "segment": vip.pk, "what": may}).status_code == 403
+    assert "Put in or take out" not in client.get(at("contact_change", pk)).text
+    staff.user_permissions.add(Permission.objects.get(codename=codename))
+    assert f'value="{may_not}"' not in client.get(people).text
+    for url, sent in ((people, {"people": "u1"}), (chosen, {"ids": pk, "segment": vip.pk})):
+        assert client.post(url, {**sent, "what": may}).status_code == 302
+        assert client.post(url, {**sent, "what": may_not}).status_code == 403
+
+
 # Imports
 
 

@@ -16,8 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contacts import ingest
-from contacts.items import Track
+from contacts import ingest, segments
+from contacts.items import Identify, Track
+from contacts.models import Contact
 from journeys import plans, publishing, work
 from journeys.admin.publication import Stand, moves
 from journeys.models import Enrollment, Journey, Refusal, Relocation, SavedDraft, WebhookCall
@@ -510,6 +511,49 @@ def test_the_past_of_another_journey_is_its_own(admin: Client, journey: Journey)
     assert admin.post(url(other, "restore_draft", kept.pk)).status_code == 404
     assert admin.get(url(other, "earlier", kept.pk)).status_code == 404
     assert admin.get(url(other, "version", 1)).status_code == 404
+
+
+# entering by hand
+
+
+def test_people_are_entered_by_id_by_address_and_by_segment(admin: Client) -> None:
+    data = {**copy.deepcopy(JOURNEY), "entry": {"trigger": {"manual": True}}}
+    journey = publishing.create(data, at=NOW)
+    publishing.publish(journey, at=NOW)
+    ingest.record(
+        [
+            Identify(external_id="u1", email="One@x.org"),
+            Identify(external_id="u2"),
+            Identify(external_id="u3"),
+        ],
+        received_at=NOW,
+    )
+    guests = segments.make("Guests")
+    segments.add(guests, [Contact.objects.get(external_id="u3").pk], at=NOW)
+    told = admin.post(url(journey, "enter"), {"people": "one@X.org\nnobody"}, follow=True).text
+    assert "1 person is asked in; the entry rules decide." in told
+    assert "Not known: nobody." in told
+    told = admin.post(
+        url(journey, "enter"), {"people": "u2", "segment": str(guests.pk)}, follow=True
+    ).text
+    assert "2 people are asked in" in told
+    work.work(NOW + DAY)
+    entered = Enrollment.objects.values_list("contact__external_id", flat=True)
+    assert sorted(entered) == ["u1", "u2", "u3"]
+    for nobody in ({}, {"people": " ;\n"}, {"segment": "x" * 40}):
+        assert "Nobody was named." in admin.post(url(journey, "enter"), nobody).text
+
+
+def test_too_many_are_not_entered_in_part(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("journeys.admin.operating.MOST_BY_HAND", 1)
+    data = {**copy.deepcopy(JOURNEY), "entry": {"trigger": {"manual": True}}}
+    journey = publishing.create(data, at=NOW)
+    publishing.publish(journey, at=NOW)
+    ingest.record([Identify(external_id="u1"), Identify(external_id="u2")], received_at=NOW)
+    told = admin.post(url(journey, "enter"), {"people": "u1,u2"}).text
+    assert "These are more than 1 people: nobody was asked in." in told
+    work.work(NOW + DAY)
+    assert not Enrollment.objects.exists()
 
 
 # one person
