@@ -258,6 +258,7 @@ class ImportAdmin(ModelAdmin):
                 if key != "topic" or hooks.topics is not None
             ],
             "types": mapping.TYPES,
+            "keepable": mapping.KEEPABLE,
             "topics": hooks.topics.names() if hooks.topics else [],
             "known": AttributeName.objects.values_list("name", flat=True),
         }
@@ -368,6 +369,7 @@ def chosen(source: Import, data: Any) -> list[Column]:
                 to if to in mapping.TARGETS else "skip",
                 target if to in ("attribute", "topic") else "",
                 kind if kind in mapping.TYPES else "text",
+                to in mapping.KEEPABLE and f"keep-{index}" in data,
             )
         )
     return columns

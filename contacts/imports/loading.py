@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -87,7 +87,7 @@ class Loader:
     def _take(self, chunk: Chunk, item: Identify, reading: Reading) -> str:
         person = chunk.directory.who(item)
         if person is None or self.source.update_existing:
-            item = self._allowed(item, person)
+            item = self._allowed(item, person, reading.keep)
             made = person is None
             person, payload = chunk.directory.identify(item)
         else:
@@ -97,14 +97,18 @@ class Loader:
         chunk.topics += [(person, slug, value) for slug, value in reading.topics.items()]
         return "created" if made else "updated" if payload else "unchanged"
 
-    def _allowed(self, item: Identify, person: Person | None) -> Identify:
+    def _allowed(self, item: Identify, person: Person | None, keep: Set[str]) -> Identify:
         """What of a row may be written to a contact that is there already, with the tag."""
-        if self.source.overwrite == Import.Overwrite.ALL and not self.source.tag:
+        if self.source.overwrite == Import.Overwrite.EMPTY:
+            keep = {*item.set, "language"}
+        if not keep and not self.source.tag:
             return item
         changes = dict(item.set)
-        if person is not None and self.source.overwrite == Import.Overwrite.EMPTY:
-            changes = {name: value for name, value in changes.items() if _is_free(person, name)}
-            if person.language:
+        if person is not None:
+            for name in keep & changes.keys():
+                if not _is_free(person, name):
+                    del changes[name]
+            if "language" in keep and person.language:
                 item = replace(item, language=None)
         if self.source.tag:
             tags = list((person.attributes if person else {}).get(TAGS) or [])

@@ -26,6 +26,8 @@ TARGETS = {
     "attributes": "Several attributes, as JSON",
     "topic": "Subscription to a topic",
 }
+#: Columns whose values may be kept from being overwritten, one by one.
+KEEPABLE = ("email", "timezone", "language", "attribute", "attributes")
 TYPES = {
     "text": "Text",
     "number": "Number",
@@ -58,15 +60,19 @@ class Column:
     #: The attribute's name, or the topic's slug.
     target: str = ""
     type: str = "text"
+    #: Whether it is written only where nothing is known yet, whatever holds for the other columns.
+    keep: bool = False
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """As ``Import.mapping`` keeps it."""
-        return {"column": self.name, "to": self.to, "name": self.target, "type": self.type}
+        keep = {"keep": True} if self.keep else {}
+        return {"column": self.name, "to": self.to, "name": self.target, "type": self.type, **keep}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> Column:
+    def from_json(cls, data: Mapping[str, Any]) -> Column:
         """Back from ``Import.mapping``."""
-        return cls(data["column"], data["to"], data.get("name", ""), data.get("type", "text"))
+        name, kind = data.get("name", ""), data.get("type", "text")
+        return cls(data["column"], data["to"], name, kind, data.get("keep", False))
 
 
 @dataclass(slots=True)
@@ -77,6 +83,8 @@ class Reading:
     attributes: dict[str, Any] = field(default_factory=dict)
     topics: dict[str, bool] = field(default_factory=dict)
     created_at: datetime | None = None
+    #: The fields and attributes that may only be filled in.
+    keep: set[str] = field(default_factory=set)
 
 
 def recognise(names: Sequence[str], sample: Sequence[Row]) -> list[Column]:
@@ -208,12 +216,16 @@ class Reader:
                     raise _unfit(column, cell, TYPES[column.type].lower()) from None
             elif column.to == "attributes":
                 several = clean_changes(_json(column, cell))
+                if column.keep:
+                    reading.keep |= several.keys()
             elif column.to == "topic":
                 reading.topics[column.target] = _yes_or_no(column, cell)
             elif column.to == "created_at":
                 reading.created_at = _instant(column, cell)
             else:
                 reading.fields[column.to] = cell
+            if column.keep:
+                reading.keep.add(column.target or column.to)
         reading.attributes.update(several)
         return reading
 

@@ -632,9 +632,14 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     wrong = options(source, **{"to-0": "skip"})
     answer = admin_client.post(at("import_columns", source.pk), wrong)
     assert "One column must be the user id or the email address." in answer.content.decode()
-    right = options(source, **{"type-2": "number", "name-2": "seats", "tag": "spring"})
+    right = options(
+        source, **{"type-2": "number", "name-2": "seats", "tag": "spring", "keep-2": "on"}
+    )
     admin_client.post(at("import_columns", source.pk), right)
+    source.refresh_from_db()
+    assert [item.get("keep") for item in source.mapping] == [None, None, True]
     assert running.run_due() == 1
+    assert 'name="keep-2" checked' in admin_client.get(at("import_columns", source.pk)).text
     page = admin_client.get(at("import_change", source.pk)).content.decode()
     assert "would be created" in page
     assert "“many” in “Seats” is no number." in page

@@ -382,6 +382,27 @@ def test_filling_in_overwrites_nothing():
     assert contact.attributes == {"plan": "pro", "seats": 3, "a": {"b": 1, "c": 9}}
 
 
+def test_single_columns_may_only_fill_in():
+    record(Identify({"plan": "pro", "city": "Bonn", "a": 1}, external_id="u1", language="de"))
+    text = (
+        "external_id,email,locale,plan,city,seats,attributes\n"
+        'u1,one@x.org,fr,free,Ulm,3,"{""a"": 2, ""b"": 2}"\n'
+        'u2,two@x.org,fr,free,Ulm,3,"{""a"": 2}"\n'
+    )
+    source = prepared(text)
+    keep = ("locale", "plan", "seats", "attributes")
+    source.mapping = [
+        {**item, "keep": True} if item["column"] in keep else item for item in source.mapping
+    ]
+    source.save()
+    running.start(source)
+    running.run(source)
+    one, two = Contact.objects.order_by("external_id")
+    assert (one.email, one.language) == ("one@x.org", "de")
+    assert one.attributes == {"plan": "pro", "city": "Ulm", "seats": 3, "a": 1, "b": 2}
+    assert two.attributes == {"plan": "free", "city": "Ulm", "seats": 3, "a": 2}
+
+
 def test_everybody_is_tagged_and_added_to_the_segment():
     record(Identify({}, external_id="u1"), Identify({}, external_id="u2"))
     vip = Segment.objects.create(slug="vip", name="VIP")
@@ -619,6 +640,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert Import.objects.count() == 1
 
 
+def test_the_command_keeps_what_is_known(tmp_path: Path):
+    record(Identify({"plan": "pro"}, email="a@x.org"))
+    (tmp_path / "people.csv").write_text("email,plan\na@x.org,free\nb@x.org,free\n")
+    call_command("import_contacts", str(tmp_path / "people.csv"), "--keep", "plan")
+    plans = dict(Contact.objects.values_list("email", "attributes__plan"))
+    assert plans == {"a@x.org": "pro", "b@x.org": "free"}
+
+
 def test_the_command_adds_everybody_to_a_static_segment(tmp_path: Path):
     vip = segments.make("VIP")
     (tmp_path / "people.csv").write_text("email\na@x.org\nb@x.org\n")
@@ -635,6 +664,7 @@ def test_the_command_adds_everybody_to_a_static_segment(tmp_path: Path):
         (["people.csv", "--map", "plan=plan:what"], "“what” is none of"),
         (["people.csv", "--map", "external_id=skip", "--map", "email=skip"], "must be the user id"),
         (["people.csv", "--segment", "nope"], "no static segment"),
+        (["people.csv", "--keep", "nope"], "--keep nope: no such column"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], message: str, tmp_path: Path):

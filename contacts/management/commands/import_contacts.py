@@ -41,6 +41,13 @@ class Command(BaseCommand):
         parser.add_argument("--text", action="store_true", help="Take unmapped columns as text.")
         parser.add_argument("--only-new", action="store_true", help="Leave known people alone.")
         parser.add_argument("--fill", action="store_true", help="Write only into what is empty.")
+        parser.add_argument(
+            "--keep",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="Write this column only where nothing is known yet. May be repeated.",
+        )
         parser.add_argument("--tag", default="")
         parser.add_argument("--segment", help="The slug of a static segment to add everybody to.")
         parser.add_argument("--start-journeys", action="store_true")
@@ -90,7 +97,7 @@ class Command(BaseCommand):
         columns = [Column.from_json(item) for item in source.mapping]
         if options["text"]:
             columns = [replace(column, type="text") for column in columns]
-        columns = mapped(columns, options["map"])
+        columns = kept(mapped(columns, options["map"]), options["keep"])
         problems = mapping.problems(columns)
         if problems:
             raise CommandError("\n".join(problems))
@@ -135,6 +142,14 @@ def mapped(columns: list[Column], wishes: list[str]) -> list[Column]:
             raise CommandError(f"--map {wish}: the file has no column “{name}”.")
         found[places[0]] = _column(name, target, wish)
     return found
+
+
+def kept(columns: list[Column], names: list[str]) -> list[Column]:
+    """The columns, of which those that ``--keep`` names only fill in. Raises ``CommandError``."""
+    for name in names:
+        if name not in [column.name for column in columns if column.to in mapping.KEEPABLE]:
+            raise CommandError(f"--keep {name}: no such column is written to a field or attribute.")
+    return [replace(column, keep=column.keep or column.name in names) for column in columns]
 
 
 def _column(name: str, target: str, wish: str) -> Column:

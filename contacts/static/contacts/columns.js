@@ -2,7 +2,7 @@
 function show(card) {
   const to = card.querySelector("[data-to]").value;
   for (const part of card.querySelectorAll("[data-for]")) {
-    part.hidden = part.dataset.for !== to;
+    part.hidden = !part.dataset.for.split(" ").includes(to);
   }
   card.classList.toggle("p-skipped", to === "skip");
 }
