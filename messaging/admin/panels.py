@@ -11,6 +11,7 @@ from django.urls import reverse
 from contacts.admin import panels
 from contacts.models import Contact, Event
 from messaging import subscriptions, wording
+from messaging.admin.choices import CHANGE
 from messaging.models import Message, Template, Topic
 
 Status = Message.Status
@@ -46,7 +47,10 @@ def choices(contact: Contact, request: HttpRequest) -> panels.Section | None:
         rows.insert(0, panels.Row("The address", "Suppressed", tone="bad", note="nothing is sent"))
     if chosen.unsubscribed_all:
         rows.insert(0, panels.Row("All marketing mail", "Unsubscribed", tone="bad"))
-    return panels.Section("Subscriptions", "label", rows, empty="There are no topics yet.")
+    may = request.user.has_perm(CHANGE)
+    url = reverse("admin:messaging_subscription_of", args=[contact.pk]) if may else ""
+    link = "Change" if may else ""
+    return panels.Section("Subscriptions", "label", rows, "There are no topics yet.", url, link)
 
 
 @panels.timeline

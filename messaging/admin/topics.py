@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -17,6 +18,7 @@ from unfold.decorators import display
 
 from contacts import lookup
 from contacts.admin.base import LargeList, ReadOnly
+from messaging.admin import choices
 from messaging.models import Subscription, Topic
 
 
@@ -106,6 +108,11 @@ class SubscriptionAdmin(LargeList, ReadOnly):
     search_help_text = "Address or user id"
     search_title = "The beginning of an address or user id."
     ordering = ["-id"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Also the page on which one person's choices are changed."""
+        view = self.admin_site.admin_view(partial(choices.change, self))
+        return [path("of/<int:pk>/", view, name="messaging_subscription_of"), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscription], search_term: str

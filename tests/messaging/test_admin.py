@@ -15,7 +15,15 @@ from django.urls import reverse
 
 from contacts.models import AttributeName, Event, Fact
 from messaging import samples, subscriptions, wording
-from messaging.models import Channel, Installation, Message, Suppression, Template, Topic
+from messaging.models import (
+    Channel,
+    Installation,
+    Message,
+    Subscription,
+    Suppression,
+    Template,
+    Topic,
+)
 from tests.messaging.conftest import NOW, make_contact, make_template, make_topic, queue
 
 pytestmark = pytest.mark.django_db
@@ -405,3 +413,36 @@ class TestTheRest:
         assert "All marketing mail" in page
         assert "was not sent" in page
         assert wording.REASONS["capped"] in page
+
+    def test_what_a_person_takes_is_changed_by_hand(self, admin_client: Client) -> None:
+        news, offers = make_topic(name="News"), make_topic(name="Offers")
+        contact = make_contact()
+        person = reverse("admin:contacts_contact_change", args=[contact.pk])
+        page = url("subscription_of", contact.pk)
+        assert page in admin_client.get(person).text
+        asked = admin_client.get(page).text
+        assert "Not chosen yet; this is the default." in asked
+        switches = {"sent": "1", "all": "on", f"topic-{news.slug}": "on"}
+        told = admin_client.post(page, switches, follow=True)
+        assert told.redirect_chain == [(person, 302)]
+        assert "takes was changed" in told.text
+        (made,) = Subscription.objects.all()
+        assert (made.topic, made.subscribed) == (offers, False)
+        assert made.source == "admin in the admin"
+        assert Fact.objects.filter(contact=contact).count() == 1
+        switches |= {f"topic-{offers.slug}": "on"}
+        del switches["all"]
+        admin_client.post(page, switches, follow=True)
+        chosen = subscriptions.takes([contact.pk])[contact.pk]
+        assert chosen == (True, {offers.slug: True})
+        assert "takes was changed" not in admin_client.post(page, switches, follow=True).text
+        assert admin_client.get(url("subscription_of", contact.pk + 1)).status_code == 404
+
+    def test_who_may_not_change_choices_only_sees_them(self) -> None:
+        contact = make_contact()
+        client = signed_in("contacts.view_contact", "messaging.view_subscription")
+        page = url("subscription_of", contact.pk)
+        person = reverse("admin:contacts_contact_change", args=[contact.pk])
+        assert page not in client.get(person).text
+        assert client.post(page, {"sent": "1"}).status_code == 403
+        assert not Subscription.objects.exists()
