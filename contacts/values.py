@@ -127,6 +127,17 @@ def format_moment(moment: datetime) -> str:
 
 # --- JSON -----------------------------------------------------------------------------------------
 
+
+def leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value with its dotted name; objects are gone into."""
+    for name in sorted(values):
+        value = values[name]
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{place}{name}.")
+        else:
+            yield f"{place}{name}", value
+
+
 # Up to here every whole number is a float of its own, and Python compares the two exactly.
 _EXACT = 2**53
 

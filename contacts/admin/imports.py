@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -22,7 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from contacts import segments
+from contacts import exporting, segments
 from contacts.admin.filters import created_by
 from contacts.imports import hooks, mapping, reading, report, running, undoing
 from contacts.imports.mapping import Column
@@ -316,9 +314,7 @@ class ImportAdmin(ModelAdmin):
     def refused_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The refused rows as a file."""
         source = self._source(request, pk)
-        response = StreamingHttpResponse(_csv(source), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="refused-{source.pk}.csv"'
-        return response
+        return exporting.response(report.refused_csv(source), f"refused-{source.pk}.csv")
 
     def _standing(self, request: HttpRequest, pk: int) -> dict[str, Any]:
         """For whoever may look; the buttons are for whoever may run it."""
@@ -411,17 +407,3 @@ def may(source: Import) -> dict[str, bool]:
         "resume": source.status in (STATUS.PAUSED, STATUS.FAILED),
         "undo": source.status in (STATUS.DONE, STATUS.PAUSED, STATUS.FAILED),
     }
-
-
-class _Echo:
-    """A file that hands on what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv(source: Import) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield "\ufeff"
-    for row in report.refused_csv(source):
-        yield writer.writerow(row)

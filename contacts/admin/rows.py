@@ -8,10 +8,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from contacts.admin.shown import leaves
 from contacts.imports.mapping import CONVERTERS, TYPES
 from contacts.items import Refused, clean_changes
-from contacts.values import parse_moment, set_path
+from contacts.values import leaves, parse_moment, set_path
 
 
 def type_of(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,19 +11,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from contacts.values import parse_moment
+from contacts.values import leaves, parse_moment
 
 SHORT = 80
-
-
-def leaves(values: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value with its dotted name; objects are gone into."""
-    for name in sorted(values):
-        value = values[name]
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{place}{name}.")
-        else:
-            yield f"{place}{name}", value
 
 
 def words(value: Any) -> str:

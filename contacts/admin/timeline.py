@@ -12,6 +12,7 @@ from django.urls import reverse
 from contacts.admin import members, shown
 from contacts.admin.panels import Entry, Phase, Row, Section, section, timeline, words_of
 from contacts.models import Contact, Event, Membership, Merge
+from contacts.values import leaves
 
 
 def name_of(contact: Contact) -> str:
@@ -25,7 +26,7 @@ def name_of(contact: Contact) -> str:
 
 def attributes(contact: Contact) -> list[Row]:
     """The attributes as rows."""
-    return [Row(name, shown.words(value)) for name, value in shown.leaves(contact.attributes)]
+    return [Row(name, shown.words(value)) for name, value in leaves(contact.attributes)]
 
 
 @section(order=20)

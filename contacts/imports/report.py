@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contacts.exporting import guarded
 from contacts.models import Import
-
-#: What makes a spreadsheet take a cell for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def guarded(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula; numbers stay as they are."""
-    if not cell.startswith(_FORMULA):
-        return cell
-    number = cell.lstrip("+-").replace(".", "", 1).replace(",", "", 1).replace(" ", "")
-    return cell if number.isdigit() and cell[0] in "+-" else f"'{cell}"
 
 
 def refused_csv(source: Import) -> Iterator[list[str]]:

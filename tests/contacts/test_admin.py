@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
@@ -571,6 +573,65 @@ def test_people_who_were_chosen_from_the_list_go_into_a_segment(admin_client: Cl
     for odd in ("", "x", "-1", "9" * 30):
         told = admin_client.get(at("contact_segments"), {"ids": odd}, follow=True).text
         assert "Nobody was chosen." in told
+
+
+def test_people_are_exported_as_an_import_reads_them(admin_client: Client, client: Client):
+    record(
+        Identify(
+            {
+                "=cmd": "-x",
+                "plan": "pro",
+                "seats": 3,
+                "vip": True,
+                "tags": ["a", "b"],
+                "odd": ["a,b", 1],
+                "address": {"city": "Köln", "zip": None},
+            },
+            external_id="u1",
+            email="Ann@x.org",
+            timezone="Europe/Berlin",
+            language="de",
+        ),
+        Identify({"plan": "free"}, email="=1+1@x.org"),
+        Identify(external_id="not chosen"),
+    )
+    ids = Contact.objects.exclude(external_id="not chosen").values_list("pk", flat=True)
+    chosen = {"action": "export_csv", "_selected_action": list(ids)}
+    answer = admin_client.post(at("contact_changelist"), chosen)
+    file = b"".join(answer.streaming_content)
+    header, one, two = csv.reader(io.StringIO(file.decode("utf-8-sig")))
+    assert header[:5] == ["external_id", "email", "timezone", "locale", "created_at"]
+    assert header[5:] == ["'=cmd", "address.city", "odd", "plan", "seats", "tags", "vip"]
+    assert one[:4] == ["u1", "Ann@x.org", "Europe/Berlin", "de"]
+    assert one[5:] == ["'-x", "Köln", '["a,b", 1]', "pro", "3", "a, b", "true"]
+    assert two[1] == "'=1+1@x.org"
+    assert two[5:] == ["", "", "", "free", "", "", ""]
+    kept = LogEntry.objects.get(change_message="Exported as CSV.")
+    assert kept.object_repr == "2 people"
+
+    before = Contact.objects.get(external_id="u1")
+    before.delete()
+    source = running.prepare(io.BytesIO(file), "people.csv")
+    running.start(source)
+    running.run(source)
+    after = Contact.objects.get(external_id="u1")
+    assert (after.email, after.language, after.created_at) == (
+        before.email,
+        before.language,
+        before.created_at,
+    )
+    same = ("plan", "seats", "vip")
+    assert {name: after.attributes[name] for name in same} == {
+        name: before.attributes[name] for name in same
+    }
+    assert after.attributes["address"] == {"city": "Köln"}
+
+    staff = User.objects.create_user("s", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_contact"))
+    client.force_login(staff)
+    assert "Export as CSV" not in client.get(at("contact_changelist")).text
+    assert client.post(at("contact_changelist"), chosen).status_code in (200, 302)
+    assert LogEntry.objects.filter(user=staff).count() == 0
 
 
 @pytest.mark.parametrize(
