@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.cache import cache
 
 from tests.servers import RedisServer, SmtpSink
@@ -162,10 +163,13 @@ def outbox_dir(settings: Any, tmp_path: Path) -> Path:
 # The browser
 
 
+#: Where a system has Chromium, the one without windows first: it costs half of the processor.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
 def chromium() -> str | None:
     """Return the system's Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +209,21 @@ def browser_page(browser: Any) -> Iterator[Any]:
     yield page
     context.close()
     assert not complaints, complaints
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_by_browsers() -> Iterator[None]:
+    """Let browsers keep static files for the whole run, as they do where names hold a hash."""
+    real = StaticFilesHandler.serve
+
+    def serve(self: Any, request: Any) -> Any:
+        answer = real(self, request)
+        answer["Cache-Control"] = "max-age=86400, immutable"
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFilesHandler, "serve", serve)
+        yield
 
 
 @pytest.fixture

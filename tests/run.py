@@ -56,7 +56,9 @@ def run(name: str, database_url: str, arguments: list[str]) -> tuple[str, int]:
     print(f"\n════ {name} {'═' * (66 - len(name))}", flush=True)
     if not any(argument.startswith(("-n", "--pdb", "--numprocesses")) for argument in arguments):
         # The slowest come first (tests/conftest.py), and who is done early takes over the rest.
-        arguments = ["-n", "3", "--dist", "worksteal", *arguments]
+        # One more than there are processors, since some tests wait for others' work.
+        runners = min((os.cpu_count() or 1) + 1, 8)
+        arguments = ["-n", str(runners), "--dist", "worksteal", *arguments]
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="journeys-test-") as var:
         status = subprocess.run(
