@@ -309,7 +309,7 @@ class ContactAdmin(AsStored, LargeList):
             **self.admin_site.each_context(request),
             **members.buttons(request),
             "opts": self.opts,
-            "title": f"Segments of {who}",
+            "title": f"Put {who} into a segment",
             "form": form,
             "ids": ",".join(map(str, ids)),
             "back": _where(ids),

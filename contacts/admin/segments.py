@@ -168,7 +168,7 @@ class SegmentAdmin(AsStored, Explained):
             **members.buttons(request),
             "opts": self.opts,
             "original": segment,
-            "title": f"Put people into {segment}",
+            "title": f"Put people into “{segment}”",
             "form": form,
             "back": reverse("admin:contacts_segment_change", args=[segment.pk]),
         }

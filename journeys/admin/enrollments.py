@@ -169,8 +169,8 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         entry = enrollment.version.definition["entry"]
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": enrollment,
+            "model_admin": self,
+            "content_title": f"{enrollment.contact} in {enrollment.journey.name}",
             "title": f"Take {enrollment.contact} out of {enrollment.journey.name}",
             "media": self.media,
             "enrollment": enrollment,

@@ -29,7 +29,7 @@ class ChoicesForm(forms.Form):
     def __init__(self, *args: Any, chosen: Choices, topics: list[Topic], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stands: dict[str | None, bool] = {None: not chosen.unsubscribed_all}
-        self._add(None, "All marketing mail", "Off, nothing but what a journey must say arrives.")
+        self._add(None, "All marketing mail", "Switched off, only transactional mail arrives.")
         for topic in topics:
             self.stands[topic.slug] = chosen.topics.get(topic.slug, topic.subscribed_by_default)
             note = "" if topic.slug in chosen.topics else " Not chosen yet; this is the default."

@@ -557,7 +557,7 @@ def test_people_who_were_chosen_from_the_list_go_into_a_segment(admin_client: Cl
     asked = admin_client.post(
         at("contact_changelist"), {"action": "choose_segment", "_selected_action": ids[:2]}
     ).text
-    assert "Segments of 2 people" in asked
+    assert "Put 2 people into a segment" in asked
     assert f'value="{ids[0]},{ids[1]}"' in asked
     chosen = {"ids": f"{ids[0]},{ids[1]}", "segment": vip.pk, "what": "in"}
     told = admin_client.post(at("contact_segments"), chosen, follow=True).text
@@ -565,7 +565,7 @@ def test_people_who_were_chosen_from_the_list_go_into_a_segment(admin_client: Cl
     assert segments.size(vip) == 2
     page = admin_client.get(at("contact_change", ids[0])).text
     assert f"{at('contact_segments')}?ids={ids[0]}" in page
-    assert "Segments of u0" in admin_client.get(at("contact_segments"), {"ids": ids[0]}).text
+    assert "Put u0 into a segment" in admin_client.get(at("contact_segments"), {"ids": ids[0]}).text
     gone = {"ids": ids[0], "segment": vip.pk, "what": "out"}
     told = admin_client.post(at("contact_segments"), gone, follow=True)
     assert told.redirect_chain == [(at("contact_change", ids[0]), 302)]
