@@ -14,6 +14,9 @@ class Explained(ModelAdmin):
 
     delete_confirmation_template = "contacts/admin/delete.html"
     delete_selected_confirmation_template = "contacts/admin/delete_selected.html"
+    #: What belongs to them and goes with them, by its name in the model: counted and not listed,
+    #: since there may be millions, and nobody knows one of them by name.
+    goes_along: tuple[str, ...] = ()
 
     def kept_by(self, objs: Sequence[Any]) -> list[str]:
         """A line for each reason for which these stay; none where they may go."""
@@ -24,4 +27,19 @@ class Explained(ModelAdmin):
         reasons = self.kept_by(list(objs))
         if reasons:
             return [], {}, set(), reasons
+        if self.goes_along:
+            return self._counted(list(objs)), self._counts(list(objs)), set(), []
         return super().get_deleted_objects(objs, request)
+
+    def _counted(self, objs: Sequence[Any]) -> list[str]:
+        return [f"{str(self.opts.verbose_name).capitalize()}: {obj}" for obj in objs]
+
+    def _counts(self, objs: Sequence[Any]) -> dict[str, int]:
+        found = {str(self.opts.verbose_name_plural): len(objs)}
+        for name in self.goes_along:
+            relation: Any = self.opts.get_field(name)
+            rows = relation.related_model._default_manager
+            count = rows.filter(**{f"{relation.field.name}__in": objs}).count()
+            if count:
+                found[str(relation.related_model._meta.verbose_name_plural)] = count
+        return found

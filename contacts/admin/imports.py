@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -21,6 +22,7 @@ from unfold.widgets import (
 )
 
 from contacts import exporting, segments
+from contacts.admin.deleting import Explained
 from contacts.admin.filters import created_by
 from contacts.imports import hooks, mapping, reading, report, running, undoing
 from contacts.imports.mapping import Column
@@ -138,8 +140,10 @@ class OptionsForm(forms.ModelForm):
 
 
 @admin.register(Import)
-class ImportAdmin(ModelAdmin):
+class ImportAdmin(Explained):
     """People from files."""
+
+    goes_along = ("refused_rows",)
 
     list_display = ["filename", "state", "done", "created", "updated", "refused", "created_at"]
     search_fields = ["filename", "tag"]
@@ -169,6 +173,16 @@ class ImportAdmin(ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may add imports may run them."""
         return self.has_add_permission(request)
+
+    def kept_by(self, objs: Sequence[Import]) -> list[str]:
+        """Nothing goes while somebody works on it."""
+        busy = [source for source in objs if source.status in running.AT_WORK]
+        return [f"{source} is being worked on. Pause it first." for source in busy]
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Import]) -> None:
+        """Each with its file."""
+        for source in queryset:
+            source.delete()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Not while somebody works on it."""

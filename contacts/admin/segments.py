@@ -88,6 +88,7 @@ class SegmentAdmin(AsStored, Explained):
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     actions_detail = ["people", "recount", "show_members"]
+    goes_along = ("memberships",)
     change_form_outer_before_template = "contacts/admin/segment_top.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Segment]:

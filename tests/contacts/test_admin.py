@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -773,6 +774,39 @@ def test_who_may_not_add_segments_is_not_asked_for_one(client: Client):
     assert "new_segment" not in client.get(at("import_columns", source.pk)).text
     client.post(at("import_columns", source.pk), options(source, new_segment="Mine"))
     assert not Segment.objects.exists()
+
+
+def test_imports_are_deleted_with_their_files_but_not_while_they_are_at_work(admin_client: Client):
+    done = upload(admin_client, "E-Mail\na@x.org\nbad\n")
+    running.start(done)
+    running.run(done)
+    busy = upload(admin_client, "E-Mail\nb@x.org\n")
+    running.start(busy)
+    files = [source.file.storage.path(source.file.name) for source in (done, busy)]
+    chosen = {"action": "delete_selected", "_selected_action": [done.pk, busy.pk]}
+    told = admin_client.post(at("import_changelist"), chosen).text
+    assert "is being worked on. Pause it first." in told
+    admin_client.post(at("import_changelist"), {**chosen, "post": "yes"})
+    assert Import.objects.count() == 2
+    chosen["_selected_action"] = [done.pk]
+    assert "Refused rows: 1" in admin_client.post(at("import_changelist"), chosen).text
+    admin_client.post(at("import_changelist"), {**chosen, "post": "yes"})
+    assert list(Import.objects.all()) == [busy]
+    assert [Path(file).exists() for file in files] == [False, True]
+    assert Contact.objects.get().email == "a@x.org"
+
+
+def test_a_segment_is_deleted_without_naming_its_members(admin_client: Client):
+    vip = segments.make("VIP")
+    record(*(Identify(external_id=f"u{number}") for number in range(3)))
+    segments.add(vip, Contact.objects.values_list("pk", flat=True), at=NOW)
+    page = admin_client.get(at("segment_delete", vip.pk)).text
+    assert "Memberships: 3" in page
+    assert page.count("Membership:") == 0
+    with CaptureQueriesContext(connection) as queries:
+        admin_client.post(at("segment_delete", vip.pk), {"post": "yes"})
+    assert not Segment.objects.exists()
+    assert not any('"contacts_membership"."entered_at"' in one["sql"] for one in queries)
 
 
 def test_undoing_says_who_stays_before_and_afterwards(admin_client: Client):
