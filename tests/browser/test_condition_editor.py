@@ -529,3 +529,10 @@ def test_what_is_no_condition_is_kept_as_written(page: Any, strange: str) -> Non
 def digits(text: str) -> Any:
     """Data with its numbers as they are written."""
     return json.loads(text, parse_float=str, parse_int=str)
+
+
+def test_what_is_wrong_with_a_part_kept_as_written_is_said_in_the_words_of_the_file(
+    page: Any,
+) -> None:
+    show(page, {"all": [{"event": "bought", "count": {"gte": 2}}]})
+    page.get_by_text("The key “gte” is not known here.").wait_for()

@@ -257,7 +257,9 @@ export class Editor {
     const rest = problem.place.slice(place().length).replace(/^\./, "").replace(/^not\./, "");
     const control = controlOf(element, rest);
     const quiet = this.fresh.has(node);
-    const hint = this.said(problem, node);
+    // Who writes it as the file does needs the file's own words.
+    const written = element.querySelector(":scope > .ce-main textarea");
+    const hint = written ? `${problem.message} ${problem.hint}`.trim() : this.said(problem, node);
     const level = quiet ? "ce-quiet" : `ce-${problem.level}`;
     const id = `ce-said-${(Editor.said = (Editor.said ?? 0) + 1)}`;
     element.querySelector(".ce-main, .ce-parts").append(h("p", { class: `ce-problem ce-said ${level}`, id }, quiet ? "Not complete yet." : hint));
