@@ -4,7 +4,7 @@
 
 Finds and resumes 1,000 due enrollments, on PostgreSQL and on SQLite, with few and with many others
 waiting. The ratio is the worse of the two databases' time with many over its time with few. With
---quick, "many" is 50,000 and "few" 5,000.
+--quick, "many" is 25,000 and "few" 5,000.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def main() -> None:
         database, few, many, rounds = sys.argv[-4:]
         print(json.dumps(measure(database, int(few), int(many), int(rounds))))
         return
-    few, many, rounds = (5000, 50_000, 3) if "--quick" in sys.argv else (10_000, 1_000_000, 5)
+    few, many, rounds = (5_000, 25_000, 3) if "--quick" in sys.argv else (10_000, 1_000_000, 5)
     rows, ratios = [], []
     for database in ("postgresql", "sqlite"):
         with_few, with_many = anew("waits", "--measure", database, few, many, rounds)
