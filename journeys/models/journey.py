@@ -41,6 +41,11 @@ class Journey(models.Model):
     )
     created_at = models.DateTimeField(default=now)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refused_before = models.BigIntegerField(
+        default=0,
+        editable=False,
+        help_text="Refusals up to this id are older than the pause, and settled.",
+    )
     dates_after = models.BigIntegerField(
         null=True,
         blank=True,

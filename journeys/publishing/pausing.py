@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import transaction
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from contacts import bulk
 from contacts.values import words_duration
 from journeys import jobs, store
-from journeys.models import Enrollment, Journey
+from journeys.models import Enrollment, Journey, Refusal
 from journeys.publishing import retrying
 from journeys.publishing.ending import BATCH, end_all
 from journeys.publishing.history import By, note
@@ -41,7 +41,9 @@ def pause(journey: Journey, *, by: By = None, at: datetime) -> bool:
         if current.status != Status.LIVE:
             return False
         current.status, current.paused_at = Status.PAUSED, at
-        current.save(update_fields=["status", "paused_at"])
+        last = Refusal.objects.filter(journey=current).aggregate(last=Max("pk"))["last"]
+        current.refused_before = last or 0
+        current.save(update_fields=["status", "paused_at", "refused_before"])
         _open(current).update(held=True)
         note(current, by, at, "Paused the journey.")
     journey.refresh_from_db()

@@ -55,6 +55,7 @@ def _refusals(journey: Journey) -> QuerySet[Refusal]:
     return Refusal.objects.filter(
         journey=journey,
         reason=Refusal.Reason.NOT_LIVE,
+        pk__gt=journey.refused_before,  # what an earlier pause refused was settled when it ended
         at__gte=(journey.paused_at or datetime.max.replace(tzinfo=UTC)) - BACKLOG,
         retry_at__isnull=True,
     )

@@ -178,6 +178,18 @@ def test_what_another_pause_refused_is_its_own_affair() -> None:
     assert [who for who, _ in entered()] == ["late"]
 
 
+@pytest.mark.parametrize("again", [True, False])
+def test_whoever_was_settled_is_not_asked_in_by_a_pause_soon_after(again: bool) -> None:
+    made = paused(reentry="every_time")
+    go("early")
+    resume(made, at=T0 + HOUR + MINUTE, again=again)
+    publishing.pause(made, at=T0 + HOUR + 2 * MINUTE)
+    go("late", at=T0 + HOUR + 3 * MINUTE)
+    assert [one.external_id for one in publishing.turned_away(made).named] == ["late"]
+    resume(made, at=T0 + HOUR + 4 * MINUTE, again=True)
+    assert [who for who, _ in entered()] == [*(["early"] if again else []), "late"]
+
+
 def test_paused_again_before_their_turn_they_are_turned_away_again() -> None:
     made = paused()
     go("u", "v")
