@@ -284,7 +284,7 @@ def described(kind: type[NodeKind]) -> dict[str, Any]:
         "icon": kind.icon,
         "description": kind.description,
         "config": kind.starts_as,
-        "ends": not kind("", {}).outcomes,
+        "ends": not (kind.starts_as or kind("", {}).outcomes),
     }
 
 

@@ -21,7 +21,7 @@ from contacts.items import Identify, Track
 from contacts.models import Segment
 from journeys import bundles, files, publishing, reports, work
 from journeys.admin import attention, drafts, gallery, home, maps
-from journeys.admin.panels import WIDGETS
+from journeys.admin.panels import WIDGETS, described
 from journeys.definition import Catalog
 from journeys.lettering import wrapped
 from journeys.models import Enrollment, Journey
@@ -680,3 +680,7 @@ def test_lines_say_what_outcomes_mean() -> None:
     labels = {drawn.label(route.line) for route in drawn.routes}
     assert {"it happened", "not within 3 days", "it worked", "it failed"} <= labels
     assert {"on the day", "already past", "no date known"} <= labels
+
+
+def test_only_an_exit_can_not_be_put_on_a_line() -> None:
+    assert [kind.kind for kind in kinds().values() if described(kind)["ends"]] == ["exit"]
