@@ -102,7 +102,9 @@ def _default(passage: Passage, at: datetime) -> dict[str, Any]:
             "created_at": format_moment(person.created_at) if person.created_at else None,
             "attributes": person.attributes,
         },
-        "event": None if passage.trigger is None else {"properties": dict(passage.trigger)},
+        "event": None
+        if passage.trigger is None
+        else {"name": passage.plan.trigger_event, "properties": dict(passage.trigger)},
         "journey": passage.plan.slug,
         "node": passage.node,
         "enrollment": passage.pk,

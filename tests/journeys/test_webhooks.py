@@ -468,7 +468,7 @@ def test_a_node_asks_and_the_answer_decides_the_way(receiver: Receiver) -> None:
     sent = json.loads(body)
     assert sent["contact"]["external_id"] == "u1"
     assert sent["contact"]["attributes"] == {"name": 'Ann "A"\n'}
-    assert sent["event"] == {"properties": {"total": 5}}
+    assert sent["event"] == {"name": "go", "properties": {"total": 5}}
     assert (sent["journey"], sent["node"], sent["visit"]) == ("hook", "call", 1)
     assert sent["at"] == "2026-03-01T09:00:00Z"
 
