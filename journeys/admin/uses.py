@@ -1,7 +1,10 @@
-"""The journeys that use a segment, so that it is not deleted under them."""
+"""The journeys that use a segment, a template or a topic, so that it is not deleted under them."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import Q
 from django.urls import reverse
 
 from contacts.admin import uses
@@ -10,6 +13,7 @@ from contacts.problems import Problems
 from journeys import plans
 from journeys.definition import Catalog, read
 from journeys.models import Journey
+from messaging.models import Template, Topic
 
 
 @uses.of_segment
@@ -35,3 +39,33 @@ def _segments(journey: Journey, catalog: Catalog) -> set[str]:
 
 def _use(kind: str, journey: Journey) -> uses.Use:
     return uses.Use(kind, journey.name, reverse("admin:journeys_journey_change", args=[journey.pk]))
+
+
+@uses.of(Template)
+def drafts_with_template(template: Template) -> list[uses.Use]:
+    """The drafts that send it; what is published protects it by itself."""
+    return _drafts("template", template.slug)
+
+
+@uses.of(Topic)
+def journeys_with_topic(topic: Topic) -> list[uses.Use]:
+    """Those that send about it or ask who takes it, live or in their draft."""
+    asks = Q(versions__topic_uses__topic=topic) | Q(versions__nodes__topic=topic)
+    published = [_use("the journey", one) for one in Journey.objects.filter(asks).distinct()]
+    known = {use.url for use in published}
+    drafts = _drafts("topic", topic.slug) + _drafts("subscribed", topic.slug)
+    return [*published, *(use for use in dict.fromkeys(drafts) if use.url not in known)]
+
+
+def _drafts(key: str, slug: str) -> list[uses.Use]:
+    """The drafts in which something stands under a key, at whatever depth."""
+    rows = Journey.objects.exclude(status=Journey.Status.ARCHIVED)
+    return [_use("the draft of the journey", one) for one in rows if _holds(one.draft, key, slug)]
+
+
+def _holds(value: Any, key: str, slug: str) -> bool:
+    if isinstance(value, list):
+        return any(_holds(one, key, slug) for one in value)
+    if isinstance(value, dict):
+        return value.get(key) == slug or any(_holds(one, key, slug) for one in value.values())
+    return False

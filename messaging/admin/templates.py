@@ -17,6 +17,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from contacts.admin import uses
 from contacts.admin.base import AsStored
 from contacts.admin.deleting import Explained
 from contacts.clock import now
@@ -163,9 +164,12 @@ class TemplateAdmin(AsStored, Explained):
     def kept_by(self, objs: Sequence[Template]) -> list[str]:
         """What was sent leads back to its template, and what is published needs it."""
         return [
-            f"“{template}” stays: {' and '.join(reasons)}."
-            for template in objs
-            if (reasons := _needed_by(template))
+            *(
+                f"“{template}” stays: {' and '.join(reasons)}."
+                for template in objs
+                if (reasons := _needed_by(template))
+            ),
+            *(said for template in objs if (said := uses.kept(template))),
         ]
 
     # The form

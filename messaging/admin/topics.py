@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,13 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
 from contacts import lookup
+from contacts.admin import uses
 from contacts.admin.base import LargeList, ReadOnly
+from contacts.admin.deleting import Explained
 from messaging.admin import choices
 from messaging.models import Subscription, Topic
 
@@ -42,7 +44,7 @@ class TopicForm(forms.ModelForm):
 
 
 @admin.register(Topic)
-class TopicAdmin(ModelAdmin):
+class TopicAdmin(Explained):
     """What people can choose to get."""
 
     form = TopicForm
@@ -61,6 +63,10 @@ class TopicAdmin(ModelAdmin):
                 not_taken=Count("subscriptions", filter=Q(subscriptions__subscribed=False)),
             )
         )
+
+    def kept_by(self, objs: Sequence[Topic]) -> list[str]:
+        """What a journey sends about it would be sent about nothing."""
+        return [said for topic in objs if (said := uses.kept(topic))]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Topic | None = None) -> list[str]:
         """The slug stands in journeys, so it stays."""

@@ -13,7 +13,7 @@ from contacts.models import Segment
 from journeys import plans, publishing
 from journeys.admin.uses import by_journeys
 from journeys.models import Journey
-from messaging.models import Template
+from messaging.models import Template, Topic
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +61,32 @@ def test_a_template_that_a_version_sends_stays_and_says_so(admin_client: Client)
     page = admin_client.post(url, {"post": "yes"}).text
     assert "“Hello” stays: a version of a journey sends it." in page
     assert Template.objects.exists()
+
+
+def test_what_only_a_draft_sends_stays_and_says_so(admin_client: Client):
+    plans.forget()
+    Journey.objects.create(slug="odd", name="Odd", draft={"nodes": ["none", {"a": 1}]})
+    template = Template.objects.create(slug="hello", name="Hello", subject="Hi", text="Hello")
+    topics = [Topic.objects.create(slug=slug, name=slug.title()) for slug in ("news", "asked")]
+    data = draft("welcome", event="go")
+    data["nodes"]["mail"] = {"kind": "send", "template": "hello", "topic": "news", "next": "done"}
+    data["entry"]["filter"] = {"not": {"subscribed": "asked"}}
+    publishing.create(data | {"start": "mail"}, at=now())
+    for one in (template, *topics):
+        url = reverse(f"admin:messaging_{one._meta.model_name}_delete", args=[one.pk])
+        page = admin_client.post(url, {"post": "yes"}).text
+        assert f"“{one}” is used by the draft of the journey <a" in page
+    assert (Template.objects.count(), Topic.objects.count()) == (1, 2)
+
+
+def test_a_topic_that_is_sent_about_says_where(admin_client: Client):
+    plans.forget()
+    Template.objects.create(slug="hello", name="Hello", subject="Hi", text="Hello")
+    news = Topic.objects.create(slug="news", name="News")
+    data = draft("welcome", event="go")
+    data["nodes"]["mail"] = {"kind": "send", "template": "hello", "topic": "news", "next": "done"}
+    publishing.publish(publishing.create(data | {"start": "mail"}, at=now()), at=now())
+    url = reverse("admin:messaging_topic_delete", args=[news.pk])
+    page = admin_client.post(url, {"post": "yes"}).text
+    assert page.count("“News” is used by the journey <a") == 1
+    assert "the draft of" not in page
