@@ -49,13 +49,22 @@ class ChoicesForm(forms.Form):
         """The name of the switch."""
         return "all" if slug is None else f"topic-{slug}"
 
+    @property
+    def shown(self) -> str:
+        """The switches that are on, for the page to send back."""
+        return " ".join(self.field_of(slug) for slug, on in self.stands.items() if on)
+
     def changes(self) -> dict[str | None, bool]:
-        """What was switched; the rest was not chosen and stays as it is."""
-        return {
-            slug: value
-            for slug, stood in self.stands.items()
-            if (value := self.cleaned_data[self.field_of(slug)]) != stood
-        }
+        """What was switched on the page. The rest was not chosen and stays as it is, also where the
+        person has chosen something else since the page was opened.
+        """
+        was_on = set(self.data.get("shown", self.shown).split())
+        found = {}
+        for slug in self.stands:
+            name = self.field_of(slug)
+            if self.cleaned_data[name] != (name in was_on):
+                found[slug] = self.cleaned_data[name]
+        return found
 
 
 def change(model_admin: ModelAdmin[Any], request: HttpRequest, pk: int) -> HttpResponse:

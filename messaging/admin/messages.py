@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import decode_header, make_header
 from typing import Any
 
 from django.contrib import admin
@@ -265,7 +266,11 @@ class MessageAdmin(LargeList, ReadOnly):
             "tone": TONES[Status(message.status)],
             "said": wording.said(message),
             "states": sorted(_states(message), key=lambda state: state.at),
-            "headers": {"From": sender, "To": message.to, **envelope.headers(message, sender)},
+            "headers": {
+                "From": _readable(sender),
+                "To": message.to,
+                **envelope.headers(message, sender),
+            },
             "may_settle": self.has_settle_permission(request)
             and message.status in (Status.UNCERTAIN, Status.FAILED),
         }
@@ -300,6 +305,11 @@ class MessageAdmin(LargeList, ReadOnly):
 
     class Media:
         css = {"all": ["contacts/people.css", "messaging/admin.css"]}
+
+
+def _readable(header: str) -> str:
+    """A header as people read it, with what is encoded in it decoded."""
+    return str(make_header(decode_header(header)))
 
 
 def _ids(queryset: QuerySet[Message]) -> Iterator[int]:

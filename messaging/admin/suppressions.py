@@ -39,6 +39,8 @@ class SuppressionForm(forms.ModelForm):
         found = [
             line for raw in self.cleaned_data["addresses"].split() if (line := raw.strip(",;"))
         ]
+        if not found:
+            raise forms.ValidationError("Write at least one address.")
         if len(found) > MOST:
             raise forms.ValidationError(f"At most {MOST:,} at a time.")
         for address in found:
