@@ -7,6 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What was sent can't be read."""
+    return _page(request, "This can't be read", 400)
+
+
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The account may not see this page."""
     return _page(request, "Not allowed", 403)

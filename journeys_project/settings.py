@@ -102,6 +102,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "journeys_project.fit.FitText",
     "axes.middleware.AxesMiddleware",  # last: it turns a locked-out sign-in into its answer
 ]
 

@@ -20,6 +20,7 @@ urlpatterns = [
     ),
 ]
 
+handler400 = "journeys_project.pages.unreadable"
 handler403 = "journeys_project.pages.refused"
 handler404 = "journeys_project.pages.missing"
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from contacts import privacy
 from contacts.admin import sharing
 from contacts.admin.base import ReadOnly
+from contacts.admin.periods import PeriodFilter
 from contacts.clock import now
 from contacts.models import Contact, PrivacyRecord
 
@@ -27,8 +28,7 @@ class PrivacyRecordAdmin(ReadOnly):
     """Which requests there were. Nothing here says who asked."""
 
     list_display = ["at", "action", "contact_pk", "by"]
-    list_filter = ["action"]
-    date_hierarchy = "at"
+    list_filter = ["action", PeriodFilter.on("at")]
 
 
 @require_POST

@@ -42,7 +42,7 @@ PERIOD = "7d"
 def find(model_admin: Any, request: HttpRequest, pk: str | int, need: str = "view") -> Journey:
     """The journey, if it is there and the reader may do that with it."""
     chosen = Journey.objects.select_related("live_version", "draft_saved_by")
-    journey = chosen.filter(pk=pk).first() if str(pk).isdigit() else None
+    journey = chosen.filter(pk=pk).first() if str(pk).isdecimal() else None
     if journey is None:
         raise Http404
     if need in ("view", "change"):

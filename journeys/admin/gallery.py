@@ -188,7 +188,7 @@ class Gallery:
         """A copy of another journey."""
         self._may(request)
         chosen = request.POST.get("journey", "")
-        journey = Journey.objects.filter(pk=chosen).first() if chosen.isdigit() else None
+        journey = Journey.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
         if journey is None:
             raise Http404
         return self._to_map(publishing.duplicate(journey, by=_user(request), at=now()))

@@ -223,7 +223,7 @@ class History(Pages):
                     journey,
                     by=request.user,  # type: ignore[arg-type]
                     at=now(),
-                    revision=int(revision) if revision.isdigit() else journey.draft_revision,
+                    revision=int(revision) if revision.isdecimal() else journey.draft_revision,
                 )
             except publishing.Stale as stale:
                 messages.error(request, f"{stale} Look at what is there before you discard it.")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from contacts import lookup
 from contacts.admin import periods
 from contacts.admin.base import LargeList, ReadOnly
-from contacts.models import Contact
+from contacts.admin.filters import number
 from journeys.models import Journey, Node, Visit
 
 #: In place of an outcome: those whose journey ended at the node because the goal was reached.
@@ -45,23 +45,18 @@ class EndlessAdmin(ReadOnly, LargeList):
 
 
 def of_people(rows: QuerySet[Any], term: str, path: str = "contact") -> QuerySet[Any]:
-    """The rows about people whose id is ``term`` or whose address begins with it."""
-    low = term.strip().lower()
-    if not low:
+    """The rows about people whose address or id begins with ``term``."""
+    if not term.strip():
         return rows
-    address = {"low": low} if "@" in low else {"low__startswith": low}
-    people = Contact.objects.alias(low=Lower("email")).filter(
-        Q(**address) | Q(external_id=term.strip())
-    )
-    return rows.filter(**{f"{path}__in": people.values("pk")})
+    return rows.filter(**{f"{path}__in": lookup.beginning(term)})
 
 
 class PeopleSearch:
-    """Searches a list by the person: the whole address, its beginning, or the external id."""
+    """Searches a list by the person, as the list of people does."""
 
     search_fields = ("contact__email",)
     search_help_text = "Address or user id"
-    search_title = "The beginning of an email address, or a whole user id."
+    search_title = "The beginning of an email address or user id, or a whole anonymous id."
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -84,7 +79,7 @@ class JourneyFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows of the chosen one."""
         value = self.value()
-        return queryset.filter(journey=value) if value and value.isdigit() else queryset
+        return queryset.filter(journey=number(value)) if value else queryset
 
 
 class NodeFilter(admin.SimpleListFilter):
@@ -95,10 +90,10 @@ class NodeFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The nodes of the chosen journey, over all versions."""
-        journey = request.GET.get("journey", "")
-        if not journey.isdigit():
+        journey = number(request.GET.get("journey"))
+        if not journey:
             return []
-        keys = Node.objects.filter(version__journey=int(journey)).order_by("key")
+        keys = Node.objects.filter(version__journey=journey).order_by("key")
         return [(key, key) for key in keys.values_list("key", flat=True).distinct()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

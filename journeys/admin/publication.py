@@ -175,7 +175,7 @@ class Publication(Pages):
                 by=request.user,  # type: ignore[arg-type]
                 at=now(),
                 moves=chosen,
-                revision=int(revision) if revision.isdigit() else None,
+                revision=int(revision) if revision.isdecimal() else None,
                 comment=request.POST.get("comment", ""),
             )
         except publishing.Stale as stale:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -605,3 +606,48 @@ def test_who_may_only_look_takes_nobody_out(client: Client, journey: Journey) ->
     assert "Take out" not in client.get(at_passage()).content.decode()
     assert client.post(at_passage("take_out")).status_code == 403
     assert Enrollment.objects.get().status == "waiting"
+
+
+@pytest.mark.parametrize("term", ["ann@", "ANN@x.o", "ann@x.org", "u1"])
+def test_passages_are_found_by_the_beginning_of_an_address(
+    admin: Client, journey: Journey, term: str
+) -> None:
+    ingest.record(
+        [Identify(external_id="u1", email="Ann@x.org"), Identify(external_id="v", email="b@x.org")],
+        received_at=NOW,
+    )
+    enroll("u1", "v")
+    page = admin.get(reverse("admin:journeys_enrollment_changelist"), {"q": term})
+    assert [one.contact.external_id for one in page.context["cl"].result_list] == ["u1"]
+
+
+# what nobody means
+
+
+@pytest.mark.parametrize("odd", ["²", "9" * 30, "-1", "x"])
+def test_odd_numbers_in_addresses_are_no_error_of_ours(
+    admin: Client, journey: Journey, odd: str
+) -> None:
+    for name in ("enrollment", "refusal"):
+        at = reverse(f"admin:journeys_{name}_changelist")
+        assert admin.get(at, {"journey": odd, "node": "rest"}).status_code in (200, 302)
+    assert admin.get(f"/admin/journeys/journey/{odd}/change/").status_code in (302, 404)
+    assert admin.get(f"/admin/journeys/enrollment/{odd}/change/").status_code in (302, 404)
+    for name in ("publish", "discard"):
+        assert admin.post(url(journey, name), {"revision": odd}).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("unfit", ["a\0b", "a\ud83d"])
+def test_text_that_no_database_keeps_is_refused_whole(
+    admin: Client, journey: Journey, unfit: str
+) -> None:
+    draft = {**copy.deepcopy(JOURNEY), "name": unfit}
+    sent = {"draft": draft, "revision": journey.draft_revision}
+    answer = admin.post(url(journey, "draft"), json.dumps(sent), content_type="application/json")
+    assert answer.status_code == 400
+    journey.refresh_from_db()
+    assert journey.draft["name"] == "Calm"
+    if "\0" in unfit:
+        at = reverse("admin:journeys_journey_changelist")
+        assert "a character that no text may have" in admin.get(at, {"status__exact": unfit}).text
+        assert admin.post(url(journey, "enter"), {"people": unfit}).status_code == 400
