@@ -29,6 +29,11 @@ def guarded(cell: str) -> str:
     return cell if number.isdigit() and cell[0] in "+-" else f"'{cell}"
 
 
+def unguarded(cell: str) -> str:
+    """A cell as it was before `guarded`."""
+    return cell[1:] if cell[:1] == "'" and guarded(cell[1:]) == cell else cell
+
+
 class _Echo:
     """A file that hands on what is written to it."""
 
@@ -71,7 +76,8 @@ def _attributes(contacts: QuerySet[Contact]) -> Iterator[dict[str, Any]]:
 
 
 def _known(attributes: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in leaves(attributes) if value is not None)
+    """Each value with its dotted name, but nulls and empty objects, which no cell can say."""
+    return ((n, value) for n, value in leaves(attributes) if value is not None and value != {})
 
 
 def cell(value: Any) -> str:

@@ -33,6 +33,8 @@ _LENGTHS = {
 }
 #: What the databases do not take in a text: NUL, and halves of a surrogate pair.
 UNFIT = re.compile("[\x00\ud800-\udfff]")
+#: What an email address is at least, where people write one.
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class Refused(ValueError):

@@ -11,9 +11,11 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 
+from contacts import catalogue
 from contacts.clock import now
 from contacts.identity import FIELDS, Person
 from contacts.ingest import insert_facts, store_changes
+from contacts.items import Track
 from contacts.models import Contact, Event, Fact
 from contacts.signals import announce, events_recorded
 
@@ -32,6 +34,8 @@ def event_saved(
             [(instance.contact_id, Fact.Kind.EVENT, instance.pk, {})], at=instance.received_at
         )
         announce(events_recorded, [instance.contact_id])
+    seen = Track(instance.name, instance.properties)
+    catalogue.note(events=[seen], attributes=[], at=instance.received_at)
 
 
 @receiver(pre_save, sender=Contact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 from zoneinfo import available_timezones
 
@@ -29,6 +29,7 @@ from contacts.admin.base import AsStored, LargeList
 from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter, number
 from contacts.admin.rows import RowsField
 from contacts.clock import now
+from contacts.items import ADDRESS
 from contacts.models import Contact
 
 #: Entries of the timeline on one page.
@@ -38,7 +39,7 @@ PAGE = 40
 class ContactForm(forms.ModelForm):
     """A contact's own fields, and attributes in rows."""
 
-    attributes = RowsField(required=False)
+    attributes = RowsField(required=False, reserved=("email", "timezone"))
 
     class Meta:
         model = Contact
@@ -52,6 +53,13 @@ class ContactForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["attributes"].initial = self.instance.attributes
+
+    def clean_email(self) -> str:
+        """One that mail can go to; what came in long ago may stay."""
+        email: str = self.cleaned_data["email"].strip()
+        if email and "email" in self.changed_data and not ADDRESS.fullmatch(email):
+            raise forms.ValidationError(f"“{email[:50]}” is no email address.")
+        return email
 
     def clean_external_id(self) -> str | None:
         """A blank id is none."""
@@ -346,6 +354,7 @@ def _where(ids: list[int]) -> str:
 
 def _moment(text: str | None) -> datetime | None:
     try:
-        return parse_datetime(text.replace(" ", "+")) if text else None
-    except ValueError:
+        found = parse_datetime(text.replace(" ", "+")) if text else None
+        return found and (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

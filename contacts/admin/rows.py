@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from contacts.imports.mapping import CONVERTERS, TYPES
-from contacts.items import Refused, clean_changes
+from contacts.items import Refused, check_value, clean_changes
 from contacts.values import leaves, parse_moment, set_path
 
 
@@ -59,6 +60,12 @@ class RowsWidget(forms.Widget):
         return False
 
 
+def _untouched(row: Mapping[str, str], value: Any) -> bool:
+    """Whether a row is as it was shown; what a field of one line can't show does not count."""
+    shown = re.sub(r"[\r\n]", "", text_of(value)).strip()
+    return row["type"] == type_of(value) and row["value"].strip() == shown
+
+
 def _rows(values: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {"name": name, "type": type_of(value), "value": text_of(value)}
@@ -72,12 +79,17 @@ class RowsField(forms.Field):
 
     widget = RowsWidget
 
+    def __init__(self, *, reserved: Collection[str] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        #: Names that no new row may have.
+        self.reserved = reserved
+
     def clean(self, value: Any) -> dict[str, Any]:
         """The object as it is to be. Raises ``ValidationError`` naming the row."""
         kept: dict[str, Any] = dict(self.initial or {})
-        for name, old in leaves(kept):
-            if type_of(old):
-                kept = set_path(kept, name, None)
+        stood = {name: old for name, old in leaves(kept) if type_of(old)}
+        for name in stood:
+            kept = set_path(kept, name, None)
         seen: set[str] = set()
         for row in value:
             name = row["name"]
@@ -86,13 +98,22 @@ class RowsField(forms.Field):
             if name in seen:
                 raise ValidationError(f"There are two rows “{name}”.")
             seen.add(name)
-            kept = self._with_row(kept, row)
+            if name in stood and _untouched(row, stood[name]):
+                kept = set_path(kept, name, stood[name])
+            else:
+                kept = self._with_row(kept, row)
+        try:
+            check_value(kept, "attributes")
+        except Refused as refused:
+            raise ValidationError(refused.message) from None
         return kept
 
     def _with_row(self, values: dict[str, Any], row: Mapping[str, str]) -> dict[str, Any]:
         kind, text = row["type"], row["value"].strip()
         if not text:
             return values
+        if row["name"] in self.reserved:
+            raise ValidationError(f"“{row['name']}” is no name for this: there is a field for it.")
         try:
             value = CONVERTERS[kind](text)
             clean_changes({row["name"]: value})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +13,7 @@ from contacts.imports import hooks
 from contacts.imports.mapping import Column, Reader, Reading
 from contacts.imports.reading import Row
 from contacts.ingest import attributes_of, insert_facts
-from contacts.items import Identify, Refused, clean_ids
+from contacts.items import ADDRESS, Identify, Refused, clean_ids
 from contacts.models import Fact, Import, ImportChunk, Membership, RefusedRow
 from contacts.signals import announce, contacts_changed
 
@@ -24,7 +23,6 @@ SIZE = 1000
 NOTED = 50
 #: The attribute that keeps the tags of the imports a contact came by.
 TAGS = "imports"
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @dataclass(slots=True)
@@ -79,7 +77,7 @@ class Loader:
 
     def _item(self, reading: Reading, at: datetime) -> Identify:
         email = reading.fields.get("email")
-        if email is not None and not _ADDRESS.fullmatch(email):
+        if email is not None and not ADDRESS.fullmatch(email):
             raise Refused("unfit", f"“{email[:50]}” is no email address.")
         item = Identify(created_at=reading.created_at, **reading.fields)  # type: ignore[arg-type]
         return clean_ids(item, reading.attributes, at)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from contacts.exporting import unguarded
 from contacts.imports.reading import Row
 from contacts.items import MAX_ATTRIBUTE_NAME, UNFIT, Refused, clean_changes
 from contacts.models import AttributeName
@@ -35,6 +36,8 @@ TYPES = {
     "date": "Date",
     "list": "List",
 }
+#: What stands before the columns of a file of refused rows.
+REFUSED = ("Line", "Reason")
 _ONCE = ("external_id", "email", "timezone", "language", "created_at", "attributes")
 _KNOWN = {
     "external_id": ("externalid", "userid", "id", "customerid", "contactid", "kundennummer"),
@@ -46,7 +49,7 @@ _KNOWN = {
 }
 _TRUE = {"true", "yes", "y", "1", "t", "on", "ja", "oui", "si", "subscribed"}
 _FALSE = {"false", "no", "n", "0", "f", "off", "nein", "non", "unsubscribed"}
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _DECIMAL = re.compile(r"[+-]?[0-9]*[.,][0-9]+(?:[eE][+-]?[0-9]{1,2})?")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 
@@ -96,7 +99,9 @@ def recognise(names: Sequence[str], sample: Sequence[Row]) -> list[Column]:
     for index, name in enumerate(names):
         plain = re.sub(r"[^a-z]", "", name.lower())
         to = next((to for to, words in _KNOWN.items() if plain in words and to not in taken), "")
-        if to:
+        if index < len(REFUSED) and tuple(names[: len(REFUSED)]) == REFUSED:
+            columns.append(Column(name, "skip"))  # what a file of refused rows has in front
+        elif to:
             taken.add(to)
             columns.append(Column(name, to))
         elif not name or name in taken:
@@ -104,9 +109,10 @@ def recognise(names: Sequence[str], sample: Sequence[Row]) -> list[Column]:
         else:
             taken.add(name)
             cells = [row.cells[index].strip() for row in sample if len(row.cells) > index]
-            target = attribute_name(name, known)
+            own = unguarded(name)
+            target = attribute_name(own, known)
             if target in names or target in targets:
-                target = plain_name(name)  # another column is called so
+                target = plain_name(own)  # another column is called so
             targets.add(target)
             kind = type_of([cell for cell in cells if cell], known.get(target, []))
             columns.append(Column(name, "attribute", target, kind))
@@ -140,6 +146,8 @@ def _letters(name: str) -> str:
 
 def type_of(cells: Sequence[str], known: Sequence[str]) -> str:
     """The type that the catalogue knows and the cells bear, else the one the cells show."""
+    if set(known) == {"list"}:
+        return "list"
     for kind in ("number", "boolean", "date"):
         names = {"date": {"date", "datetime"}}.get(kind, {kind})
         fits = bool(cells) and all(_fits(cell, kind) for cell in cells)
@@ -206,7 +214,7 @@ class Reader:
         reading = Reading()
         several: dict[str, Any] = {}
         for index, column, convert in self.columns:
-            cell = row.cells[index].strip() if index < len(row.cells) else ""
+            cell = unguarded(row.cells[index].strip()) if index < len(row.cells) else ""
             if not cell:
                 continue
             if column.to == "attribute":
@@ -289,7 +297,15 @@ def _date(cell: str) -> str:
     return text
 
 
-def _list(cell: str) -> list[str]:
+def _list(cell: str) -> list[Any]:
+    """Items between commas; a list as JSON, too, as an export writes what commas can't part."""
+    if cell.startswith("["):
+        try:
+            found = json.loads(cell)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, list):
+            return found
     return [item.strip() for item in cell.split(",") if item.strip()]
 
 

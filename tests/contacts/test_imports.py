@@ -382,6 +382,13 @@ def test_filling_in_overwrites_nothing():
     assert contact.attributes == {"plan": "pro", "seats": 3, "a": {"b": 1, "c": 9}}
 
 
+def test_a_file_of_refused_rows_is_read_again_without_what_was_added_to_it():
+    source = prepared("Line,Reason,email,plan\n3,“bad” is no email address.,a@x.org,pro\n")
+    assert [item["to"] for item in source.mapping] == ["skip", "skip", "email", "attribute"]
+    source = prepared("email,Line,Reason\na@x.org,3,x\n")
+    assert [item["to"] for item in source.mapping] == ["email", "attribute", "attribute"]
+
+
 def test_single_columns_may_only_fill_in():
     record(Identify({"plan": "pro", "city": "Bonn", "a": 1}, external_id="u1", language="de"))
     text = (
