@@ -42,6 +42,22 @@ def exactly(text: str) -> QuerySet[Contact]:
     return Contact.objects.filter(Q(external_id=term) | Q(pk__in=found)).order_by("pk")
 
 
+def meant(external_id: str | None, email: str | None, anonymous_id: str | None) -> int:
+    """The id of the contact that an item with these ids was about, once it is recorded: the user id
+    wins, then the address, then the anonymous id. Raises ``Contact.DoesNotExist``.
+    """
+    contacts = Contact.objects.order_by("pk")
+    if external_id:
+        former = FormerId.objects.filter(value=external_id).values("contact_id")
+        found = contacts.filter(Q(external_id=external_id) | Q(pk__in=former))
+    elif email:
+        found = contacts.annotate(mailbox=Lower("email")).filter(mailbox=email.strip().lower())
+    else:
+        device = AnonymousId.objects.filter(value=anonymous_id).values("contact_id")
+        found = contacts.filter(pk__in=device)
+    return found.values_list("pk", flat=True)[:1].get()
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """The ids of the contacts that are meant, in order, and what nobody is known by."""

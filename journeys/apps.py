@@ -10,7 +10,7 @@ class JourneysConfig(AppConfig):
 
     def ready(self) -> None:
         """Hear what contacts announce, and have a say where two become one or an import goes."""
-        from contacts import identity
+        from contacts import entries, identity
         from contacts.imports import hooks
         from contacts.privacy import rooms
         from journeys import importing, merging, privacy, receivers
@@ -19,4 +19,5 @@ class JourneysConfig(AppConfig):
         delivery.gates.append(receivers.held_back)
         identity.mergers.append(merging.clear_the_way)
         hooks.keepers.append(importing.on_a_journey)
+        entries.by_hand = importing.by_hand
         rooms.append(privacy.Journeys())

@@ -21,7 +21,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from contacts import exporting, segments
+from contacts import entries, exporting, segments
 from contacts.admin.deleting import Explained
 from contacts.admin.filters import created_by
 from contacts.imports import hooks, mapping, reading, report, running, undoing
@@ -76,9 +76,17 @@ class OptionsForm(forms.ModelForm):
         max_length=200,
         widget=UnfoldAdminTextInputWidget(),
     )
+    enter_journey = forms.TypedChoiceField(
+        label="Enter everybody into",
+        help_text="A journey that starts by hand. Its entry rules decide who is let in.",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        widget=UnfoldAdminSelectWidget(),
+    )
     field_order = (
         *("update_existing", "overwrite", "keep_unsubscribed", "tag"),
-        *("segment", "new_segment", "start_journeys"),
+        *("segment", "new_segment", "start_journeys", "enter_journey"),
     )
 
     class Meta:
@@ -90,6 +98,7 @@ class OptionsForm(forms.ModelForm):
             "tag",
             "segment",
             "start_journeys",
+            "enter_journey",
         ]
         labels = {
             "update_existing": "Update people who are known already",
@@ -107,8 +116,13 @@ class OptionsForm(forms.ModelForm):
             "segment": UnfoldAdminSelectWidget(),
         }
 
-    def __init__(self, *args: Any, may_add_segments: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_add_segments: bool, may_enter: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        journeys = [(entry.pk, entry.name) for entry in entries.by_hand()]
+        if may_enter and journeys:
+            self.fields["enter_journey"].choices = [("", "no journey"), *journeys]  # type: ignore[attr-defined]
+        else:
+            del self.fields["enter_journey"]
         chosen = self.fields["segment"]
         assert isinstance(chosen, forms.ModelChoiceField)
         chosen.queryset = Segment.objects.filter(condition__isnull=True)
@@ -243,6 +257,7 @@ class ImportAdmin(Explained):
             request.POST or None,
             instance=source,
             may_add_segments=request.user.has_perm("contacts.add_segment"),
+            may_enter=request.user.has_perm(entries.PERMISSION),
         )
         columns = [Column.from_json(item) for item in source.mapping]
         problems: list[str] = []

@@ -6,7 +6,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from contacts.api import segment
+from contacts.api import entering, segment
 from contacts.api.replies import Failure, refuse
 from contacts.identity import Moved
 
@@ -17,6 +17,8 @@ so any Segment client works: give it this address as its host and an API key as 
 - `identify` says who somebody is: their attributes, address and time zone.
 - `track` says what somebody did: an event, with its properties.
 - `batch` takes many of all kinds at once, and keeps their order.
+
+One call is our own: `enter` asks somebody into a journey that starts by hand.
 
 **Keys.** Make one in the admin under *API keys*. Send it as the user name of basic authentication
 (with an empty password), as a bearer token, or as `writeKey` in the body.
@@ -43,6 +45,7 @@ api = NinjaAPI(
     },
 )
 api.add_router("/v1", segment.router, tags=["Events and people"])
+api.add_router("/v1", entering.router, tags=["Journeys"])
 
 
 @api.exception_handler(Failure)

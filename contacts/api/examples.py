@@ -26,6 +26,7 @@ _BATCH: dict[str, Any] = {
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "enter": {"userId": "u1", "journey": "onboarding", "messageId": "enter-4711"},
     "track": _TRACK,
     "identify": _IDENTIFY,
     "batch": _BATCH,

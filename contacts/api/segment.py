@@ -223,7 +223,7 @@ def _with_shared(item: Any, body: Mapping[str, Any]) -> Any:
     }
 
 
-def _described(name: str, text: str) -> dict[str, Any]:
+def described(name: str, text: str) -> dict[str, Any]:
     """How the documentation shows a call."""
     return {
         "description": text,
@@ -258,7 +258,7 @@ def _serve(name: str, view: Callable[[HttpRequest], Answer], summary: str, text:
             summary=summary,
             operation_id=name,
             include_in_schema=not path.endswith("/"),
-            **_described(name, text),
+            **described(name, text),
         )(view)
 
 

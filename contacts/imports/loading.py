@@ -181,12 +181,15 @@ class Loader:
                 membership = {"joined": [self.source.segment_id]} if pk in entered else {}
                 payload = {**found.payload, **membership, **quiet}
                 facts.append((pk, Fact.Kind.CHANGE, None, payload))
+        if self.source.enter_journey is not None:
+            payload = {"journey": self.source.enter_journey}
+            facts += [(found.person.pk, Fact.Kind.ENTER, None, payload) for found in touched]
         insert_facts(facts, at=chunk.at)
         differences: list[Mapping[str, Any]] = [
             attributes_of(found.payload) for found in touched[:NOTED]
         ]
         catalogue.note(events=[], attributes=differences, at=chunk.at)
-        announce(contacts_changed, [pk for pk, *_ in facts])
+        announce(contacts_changed, list(dict.fromkeys(pk for pk, *_ in facts)))
 
 
 def _is_free(person: Person, name: str) -> bool:

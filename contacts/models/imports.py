@@ -74,6 +74,10 @@ class Import(models.Model):
         help_text="Whether who becomes a member of a segment by this import enters its journeys.",
     )
 
+    enter_journey = models.BigIntegerField(
+        null=True, blank=True, help_text="A journey that starts by hand; its entry rules decide."
+    )
+
     status = models.CharField(
         max_length=10, choices=Status.choices, default=Status.UPLOADED, editable=False
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from contacts import entries
 from contacts.imports import mapping, reading, running
 from contacts.imports.mapping import Column
 from contacts.imports.reading import Format, Unreadable
@@ -51,6 +52,7 @@ class Command(BaseCommand):
         parser.add_argument("--tag", default="")
         parser.add_argument("--segment", help="The slug of a static segment to add everybody to.")
         parser.add_argument("--start-journeys", action="store_true")
+        parser.add_argument("--enter", help="The slug of a journey that starts by hand.")
         parser.add_argument("--dry-run", action="store_true", help="Count, and write nothing.")
         parser.add_argument("--encoding", help="Where it is not recognised rightly.")
         parser.add_argument("--delimiter", choices=DELIMITERS)
@@ -79,6 +81,7 @@ class Command(BaseCommand):
                     tag=options["tag"],
                     segment=self._segment(options["segment"]),
                     start_journeys=options["start_journeys"],
+                    enter_journey=self._journey(options["enter"]),
                 )
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}.") from None
@@ -115,6 +118,14 @@ class Command(BaseCommand):
         if segment is None:
             raise CommandError(f"There is no static segment “{slug}”.")
         return segment
+
+    def _journey(self, slug: str | None) -> int | None:
+        if slug is None:
+            return None
+        entry = entries.find(slug)
+        if entry is None:
+            raise CommandError(f"“{slug}” is no live journey that starts by hand.")
+        return entry.pk
 
     def _report(self, source: Import, options: dict[str, Any]) -> None:
         counts = source.preview if options["dry_run"] else vars(source)
