@@ -9,7 +9,8 @@ from django.shortcuts import render
 
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What was sent can't be read."""
-    return _page(request, "This can't be read", 400)
+    # Not called after the status, as Django's own answer looks for it and gives it no context.
+    return _page(request, "This can't be read", 400, "unreadable.html")
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -22,7 +23,7 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, "Page not found", 404)
 
 
-def _page(request: HttpRequest, title: str, status: int) -> HttpResponse:
+def _page(request: HttpRequest, title: str, status: int, template: str = "") -> HttpResponse:
     """In the admin's look for who works here; whoever comes by a link of a mail sees no admin."""
     user = getattr(request, "user", None)
     inside = user is not None and admin.site.has_permission(request)
@@ -32,4 +33,4 @@ def _page(request: HttpRequest, title: str, status: int) -> HttpResponse:
         "status": status,
         "layout": "contacts/admin/page.html" if inside else "plain.html",
     }
-    return render(request, f"{status}.html", context, status=status)
+    return render(request, template or f"{status}.html", context, status=status)
