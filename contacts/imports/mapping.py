@@ -11,7 +11,14 @@ from typing import Any
 
 from contacts.exporting import unguarded
 from contacts.imports.reading import Row
-from contacts.items import MAX_ATTRIBUTE_NAME, UNFIT, Refused, clean_changes
+from contacts.items import (
+    MAX_ATTRIBUTE_NAME,
+    MAX_INTEGER,
+    UNFIT,
+    Refused,
+    check_value,
+    clean_changes,
+)
 from contacts.models import AttributeName
 from contacts.values import parse_moment
 
@@ -270,8 +277,8 @@ def _instant(column: Column, cell: str) -> datetime:
 
 
 def _number(cell: str) -> int | float:
-    if _INTEGER.fullmatch(cell):
-        return int(cell)
+    if _INTEGER.fullmatch(cell) and abs(whole := int(cell)) <= MAX_INTEGER:
+        return whole
     if _DECIMAL.fullmatch(cell):
         return float(cell.replace(",", "."))
     raise ValueError(cell)
@@ -305,6 +312,7 @@ def _list(cell: str) -> list[Any]:
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, list):
+            check_value(found, "list")
             return found
     return [item.strip() for item in cell.split(",") if item.strip()]
 

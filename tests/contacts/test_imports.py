@@ -389,6 +389,28 @@ def test_a_file_of_refused_rows_is_read_again_without_what_was_added_to_it():
     assert [item["to"] for item in source.mapping] == ["email", "attribute", "attribute"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "cell"),
+    [
+        ("list", '["\\u0000"]'),
+        ("list", '["\\ud800"]'),
+        ("list", "[NaN]"),
+        ("list", "[9223372036854775808]"),
+        ("number", "9223372036854775808"),
+    ],
+)
+def test_a_cell_that_no_database_keeps_is_refused_alone(kind: str, cell: str):
+    quoted = cell.replace('"', '""')
+    source = prepared(f'email,x\na@x.org,"{quoted}"\nb@x.org,1\n')
+    source.mapping = [source.mapping[0], {**source.mapping[1], "type": kind}]
+    source.save()
+    running.start(source)
+    running.run(source)
+    assert account(source) == (1, 0, 0, 1)
+    assert f"in “x” is no {kind}." in source.refused_rows.get().reason
+    assert Contact.objects.get().email == "b@x.org"
+
+
 def test_single_columns_may_only_fill_in():
     record(Identify({"plan": "pro", "city": "Bonn", "a": 1}, external_id="u1", language="de"))
     text = (
