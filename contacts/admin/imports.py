@@ -125,7 +125,7 @@ class OptionsForm(forms.ModelForm):
             del self.fields["enter_journey"]
         chosen = self.fields["segment"]
         assert isinstance(chosen, forms.ModelChoiceField)
-        chosen.queryset = Segment.objects.filter(condition__isnull=True)
+        chosen.queryset = Segment.static()
         chosen.empty_label = "no segment"
         if not may_add_segments:
             del self.fields["new_segment"]

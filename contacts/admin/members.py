@@ -56,7 +56,7 @@ class ChosenForm(forms.Form):
     """Into or out of which segment those go who were chosen."""
 
     segment = forms.ModelChoiceField(
-        Segment.objects.filter(condition__isnull=True),
+        Segment.static(),
         label="Segment",
         help_text="Those whose members are listed by hand or by import.",
         widget=UnfoldAdminSelectWidget(),

@@ -12,7 +12,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -25,6 +26,7 @@ from contacts.admin import members, uses
 from contacts.admin.base import AsStored
 from contacts.admin.condition_editor import ConditionField, with_known
 from contacts.admin.deleting import Explained
+from contacts.admin.filters import number
 from contacts.clock import now
 from contacts.models import Segment
 from contacts.problems import Problems
@@ -146,16 +148,10 @@ class SegmentAdmin(AsStored, Explained):
         going = [use(segment) for segment in objs]
         return [said for segment in objs if (said := uses.kept(segment, but=going))]
 
-    def _find(self, request: HttpRequest, object_id: str) -> Segment:
-        segment: Segment | None = self.get_object(request, object_id)
-        if segment is None:
-            raise Http404
-        return segment
-
     @action(description="Put people in", url_path="people", permissions=["fill"], icon="group_add")
     def people(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Put people into a static segment by id or address, or take them out."""
-        segment = self._find(request, object_id)
+        segment = _find(object_id)
         form = members.MembersForm(request.POST or None)
         if form.is_bound and form.is_valid():
             named = form.cleaned_data["people"]
@@ -177,20 +173,16 @@ class SegmentAdmin(AsStored, Explained):
 
     def has_fill_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whoever may put people in or take them out, where that is done by hand."""
-        return members.may_any(request) and self._is_static(request, object_id)
+        return members.may_any(request) and _is_static(object_id)
 
     def has_recount_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whoever may change segments, where there is something to count."""
-        return self.has_change_permission(request) and not self._is_static(request, object_id)
-
-    def _is_static(self, request: HttpRequest, object_id: str | None) -> bool:
-        segment: Segment | None = self.get_object(request, object_id) if object_id else None
-        return segment is not None and segment.is_static
+        return self.has_change_permission(request) and not _is_static(object_id)
 
     @action(description="Count now", url_path="recount", permissions=["recount"], icon="refresh")
     def recount(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Count the members anew; no journey starts by it."""
-        segment = self._find(request, object_id)
+        segment = _find(object_id)
         moves = segments.recount(segment, now())
         messages.success(
             request,
@@ -202,10 +194,19 @@ class SegmentAdmin(AsStored, Explained):
     @action(description="Show the members", url_path="members", icon="groups")
     def show_members(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The people in it."""
-        return HttpResponseRedirect(members_url(self._find(request, object_id)))
+        return HttpResponseRedirect(members_url(_find(object_id)))
 
     class Media:
         css = {"all": ["contacts/people.css"]}
+
+
+def _find(object_id: str) -> Segment:
+    """The segment, without counting its members as the list does."""
+    return get_object_or_404(Segment, pk=number(str(object_id)))
+
+
+def _is_static(object_id: str | None) -> bool:
+    return Segment.static().filter(pk=number(str(object_id))).exists()
 
 
 def use(segment: Segment) -> uses.Use:

@@ -23,6 +23,11 @@ class Segment(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def static(cls) -> models.QuerySet[Segment]:
+        """Those whose members are listed. (``condition=None`` would ask for JSON's null.)"""
+        return cls._default_manager.filter(condition__isnull=True)
+
     @property
     def is_static(self) -> bool:
         return self.condition is None

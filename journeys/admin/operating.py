@@ -47,7 +47,7 @@ class Operating(Pages):
             journey,
             f"Enter people into {journey.name}",
             by_hand=by_hand,
-            segments=Segment.objects.filter(condition__isnull=True).order_by("name"),
+            segments=Segment.static().order_by("name"),
             most=MOST_BY_HAND,
         )
 

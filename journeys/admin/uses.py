@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Q
@@ -44,7 +45,7 @@ def _use(kind: str, journey: Journey) -> uses.Use:
 @uses.of(Template)
 def drafts_with_template(template: Template) -> list[uses.Use]:
     """The drafts that send it; what is published protects it by itself."""
-    return _drafts("template", template.slug)
+    return _drafts(template.slug, "template")
 
 
 @uses.of(Topic)
@@ -53,19 +54,20 @@ def journeys_with_topic(topic: Topic) -> list[uses.Use]:
     asks = Q(versions__topic_uses__topic=topic) | Q(versions__nodes__topic=topic)
     published = [_use("the journey", one) for one in Journey.objects.filter(asks).distinct()]
     known = {use.url for use in published}
-    drafts = _drafts("topic", topic.slug) + _drafts("subscribed", topic.slug)
-    return [*published, *(use for use in dict.fromkeys(drafts) if use.url not in known)]
+    drafts = _drafts(topic.slug, "topic", "subscribed")
+    return [*published, *(use for use in drafts if use.url not in known)]
 
 
-def _drafts(key: str, slug: str) -> list[uses.Use]:
-    """The drafts in which something stands under a key, at whatever depth."""
+def _drafts(slug: str, *keys: str) -> list[uses.Use]:
+    """The drafts in which something stands under one of the keys, at whatever depth."""
     rows = Journey.objects.exclude(status=Journey.Status.ARCHIVED)
-    return [_use("the draft of the journey", one) for one in rows if _holds(one.draft, key, slug)]
+    return [_use("the draft of the journey", one) for one in rows if _holds(one.draft, slug, keys)]
 
 
-def _holds(value: Any, key: str, slug: str) -> bool:
+def _holds(value: Any, slug: str, keys: Collection[str]) -> bool:
     if isinstance(value, list):
-        return any(_holds(one, key, slug) for one in value)
+        return any(_holds(one, slug, keys) for one in value)
     if isinstance(value, dict):
-        return value.get(key) == slug or any(_holds(one, key, slug) for one in value.values())
+        here = any(value.get(key) == slug for key in keys)
+        return here or any(_holds(one, slug, keys) for one in value.values())
     return False

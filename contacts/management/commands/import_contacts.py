@@ -114,7 +114,7 @@ class Command(BaseCommand):
     def _segment(self, slug: str | None) -> Segment | None:
         if slug is None:
             return None
-        segment = Segment.objects.filter(slug=slug, condition__isnull=True).first()
+        segment = Segment.static().filter(slug=slug).first()
         if segment is None:
             raise CommandError(f"There is no static segment “{slug}”.")
         return segment
