@@ -217,6 +217,21 @@ def test_the_words_for_a_journey_stand_only_in_a_journey(page: Any) -> None:
     assert page.locator(".ce-count").inner_text() == ""
 
 
+def test_a_number_that_comes_too_late_leaves_what_is_asked_next_pending(page: Any) -> None:
+    """A change while the people are counted gives the count up, and only that."""
+    with page.expect_request("**/conditions/count/"):
+        page.route("**/conditions/count/", lambda route: None)
+        show(page, {"attribute": "plan", "op": "eq", "value": "pro"})
+    asked: list[Any] = []
+    page.route("**/conditions/check/", lambda route: asked.append(route))
+    with page.expect_request("**/conditions/check/"):
+        page.get_by_label("plan", exact=True).fill("team")
+    page.locator(".ce-summary.ce-waiting").wait_for()
+    assert page.locator(".ce-words").inner_text() == "Plan is pro."
+    asked[0].continue_()
+    page.get_by_text("Plan is team.").wait_for()
+
+
 def test_problems_stand_at_their_rows(page: Any) -> None:
     show(page, {"all": [{"attribute": "plan", "op": "is_set"}, {"attribute": "plan", "op": "eq"}]})
     said = page.locator(".ce-row").nth(1).get_by_text("Give a value.")

@@ -63,6 +63,8 @@ export class Summary {
       this.words.textContent = UNANSWERED;
       this.count.textContent = "";
     }
+    // While the people were counted something was changed: that is being asked about now.
+    if (asking.signal.aborted) return undefined;
     this.element.classList.remove("ce-waiting");
     return undefined;
   }
