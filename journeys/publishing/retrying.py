@@ -7,7 +7,7 @@ judged as at any entry (E1), with the event that would have started it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Min, QuerySet
@@ -21,8 +21,6 @@ from journeys.models import Journey, Refusal
 
 #: Refusals in one transaction.
 BATCH = 500
-#: Facts from so long before a pause may have been worked through in it, and refused by it.
-BACKLOG = timedelta(minutes=15)
 #: How many of those who were turned away are named.
 NAMED = 8
 
@@ -51,12 +49,13 @@ def turned_away(journey: Journey) -> TurnedAway:
 
 
 def _refusals(journey: Journey) -> QuerySet[Refusal]:
-    """What this pause refused."""
+    """What this pause refused; nothing where the journey is not paused."""
+    if journey.paused_at is None:
+        return Refusal.objects.none()
     return Refusal.objects.filter(
         journey=journey,
         reason=Refusal.Reason.NOT_LIVE,
         pk__gt=journey.refused_before,  # what an earlier pause refused was settled when it ended
-        at__gte=(journey.paused_at or datetime.max.replace(tzinfo=UTC)) - BACKLOG,
         retry_at__isnull=True,
     )
 
