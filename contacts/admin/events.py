@@ -16,6 +16,7 @@ from unfold.decorators import display
 from contacts import lookup
 from contacts.admin import shown
 from contacts.admin.base import LargeList
+from contacts.admin.choosing import PersonWidget
 from contacts.admin.filters import EventNameFilter
 from contacts.admin.rows import RowsField
 from contacts.items import RESERVED
@@ -30,6 +31,7 @@ class EventForm(forms.ModelForm):
     class Meta:
         model = Event
         fields = ["contact", "name", "properties"]
+        widgets = {"contact": PersonWidget()}
 
     def clean_name(self) -> str:
         """Names of our own are not for others (T7)."""
@@ -51,7 +53,6 @@ class EventAdmin(LargeList):
     search_help_text = "Event, address or user id"
     search_title = "The name of an event, or the address or user id of the person."
     ordering = ["-received_at", "-id"]
-    autocomplete_fields = ["contact"]
     readonly_shown = [
         "name",
         "person",

@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.db.models import PROTECT, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -19,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from contacts.admin import uses
 from contacts.admin.base import AsStored
+from contacts.admin.choosing import PersonWidget
 from contacts.admin.deleting import Explained
 from contacts.clock import now
 from contacts.models import AttributeName, Contact, EventName
@@ -39,29 +39,20 @@ FORMATS = [
 ALWAYS = ["contact.email", "unsubscribe_url", "preferences_url", "postal_address", "journey"]
 
 
-class SampleWidget(AutocompleteSelect):
-    """A person to look at the template for, found as one types."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Message._meta.get_field("contact"), admin.site, attrs={"form": "template_form"}
-        )
-
-    def build_attrs(
-        self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        attrs: dict[str, Any] = super().build_attrs(base_attrs, extra_attrs)
-        attrs["class"] = f"{attrs.get('class', '')} unfold-admin-autocomplete"
-        attrs["data-placeholder"] = "The newest person"
-        attrs["data-allow-clear"] = "true"
-        return attrs
-
-
 class SampleForm(forms.Form):
     """For whom a template is shown, and as what."""
 
     sample = forms.ModelChoiceField(
-        Contact.objects.all(), required=False, label="Shown for", widget=SampleWidget
+        Contact.objects.all(),
+        required=False,
+        label="Shown for",
+        widget=PersonWidget(
+            **{
+                "form": "template_form",
+                "data-placeholder": "The newest person",
+                "data-allow-clear": "true",
+            }
+        ),
     )
     transactional = forms.BooleanField(required=False)
 

@@ -462,6 +462,15 @@ def test_an_event_made_by_hand_is_a_fact(
     assert Fact.objects.get().event == event
 
 
+@pytest.mark.parametrize("person", ["abc", "1.5", "-1", "٣é", "9" * 30])
+def test_an_event_of_nobody_is_refused_at_its_field(admin_client: Client, person: str):
+    sent = {"contact": person, "name": "tried"}
+    answer = admin_client.post(at("event_add"), sent)
+    assert (answer.status_code, Event.objects.count()) == (200, 0)
+    assert "contact" in answer.context["adminform"].form.errors
+    assert admin_client.get(at("event_add"), {"contact": person}).status_code == 200
+
+
 def test_facts_that_were_put_aside_are_tried_again(
     admin_client: Client, django_capture_on_commit_callbacks: Any
 ):
