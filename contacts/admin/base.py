@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
@@ -71,6 +73,16 @@ class LargeList(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that belongs to it."""
         return LargeChangeList
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        """Back to the list, also of rows that nobody changes: Django leads from those home."""
+        answer: HttpResponse = super().response_delete(request, obj_display, obj_id)
+        if answer.status_code == 302 and self.has_view_permission(request):
+            opts = self.opts
+            way = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+            filters = {"preserved_filters": self.get_preserved_filters(request), "opts": opts}
+            return HttpResponseRedirect(add_preserved_filters(filters, way))
+        return answer
 
 
 class AsStored(ModelAdmin):

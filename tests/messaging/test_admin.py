@@ -379,7 +379,8 @@ class TestTheRest:
         found = admin_client.get(url("suppression_changelist"), {"q": "ANN@example.com"})
         [row] = found.context["cl"].result_list
         assert admin_client.get(url("suppression_change", row.pk)).status_code == 200
-        admin_client.post(url("suppression_delete", row.pk), {"post": "yes"})
+        answer = admin_client.post(url("suppression_delete", row.pk), {"post": "yes"})
+        assert answer["Location"] == url("suppression_changelist")
         assert subscriptions.suppressed(["ann@example.com", "bob@example.com"]) == {
             "bob@example.com"
         }
