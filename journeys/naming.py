@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contacts.models import Segment
+from journeys.models import Journey
 from journeys.nodes import kinds
 from messaging.models import Template, Topic
 
@@ -47,6 +48,11 @@ def names_in(*journeys: Any) -> Names:
         for catalog, sections in own_names(data).items():
             found[catalog].update(sections)
     return Names(**found)
+
+
+def journeys_called(slugs: Collection[str]) -> Mapping[str, str]:
+    """The names of journeys, by slug."""
+    return dict(Journey.objects.filter(slug__in=slugs).values_list("slug", "name"))
 
 
 def own_names(data: Any) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -25,7 +26,7 @@ class PersonWidget(AutocompleteSelect):
         attrs["class"] = f"{attrs.get('class', '')} unfold-admin-autocomplete"
         return attrs
 
-    def optgroups(self, name: str, value: list[str], attr: Any = None) -> list[Any]:
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> list[Any]:
         """Who is chosen; what an address or a form sent that is no row's number chooses nobody."""
         chosen = [each for each in value if number(str(each))]
         groups: list[Any] = super().optgroups(name, chosen, attr)

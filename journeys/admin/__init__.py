@@ -8,6 +8,10 @@ from journeys.admin.journeys import JourneyAdmin
 from journeys.admin.on_contact import visits as contact_visits
 from journeys.admin.people import journeys as contact_section
 from journeys.admin.uses import by_journeys as segment_uses
+from journeys.naming import journeys_called
+from messaging.admin import sources
+
+sources.names = journeys_called
 
 __all__ = [
     "EnrollmentAdmin",

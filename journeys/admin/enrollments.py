@@ -6,15 +6,18 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
+from unfold.views import ChangeList
 
+from contacts.admin.base import LargeChangeList
 from contacts.admin.periods import PeriodFilter
 from contacts.clock import now
 from journeys import publishing
-from journeys.admin import story
+from journeys.admin import cards, story
 from journeys.admin.lists import (
     EndlessAdmin,
     EnteredFilter,
@@ -22,6 +25,7 @@ from journeys.admin.lists import (
     NodeFilter,
     PassedFilter,
     PeopleSearch,
+    ReasonFilter,
     link,
 )
 from journeys.admin.pages import may
@@ -48,6 +52,17 @@ class Stylish:
         css = {"all": ["journeys/pages.css"]}
 
 
+class Passages(LargeChangeList):
+    """The list of passages, in which each says its step in the words of its version."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of the page; their versions and names come in a fixed number of statements."""
+        super().get_results(request)
+        known = cards.of_nodes(one.node for one in self.result_list if one.node)
+        for one in self.result_list:
+            one.step = known.words(one.node) if one.node else ""
+
+
 @admin.register(Enrollment)
 class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
     """Every passage of a person through a journey, with a page that explains itself."""
@@ -60,14 +75,17 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         PassedFilter,
         EnteredFilter,
         ("status", admin.ChoicesFieldListFilter),
-        ("reason", admin.AllValuesFieldListFilter),
+        ReasonFilter,
     )
     list_select_related = ("contact", "journey", "version", "node")
 
-    def get_list_filter(self, request: HttpRequest) -> Any:
-        """Reasons are offered only for one journey: listing those of all would read every row."""
-        offered = list(super().get_list_filter(request))
-        return offered if request.GET.get("journey") else offered[:-1]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrollment]:
+        """Without what the versions say, which would come with each row anew."""
+        return super().get_queryset(request).defer("version__definition")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list that knows the steps."""
+        return Passages
 
     @display(description="Person", ordering="contact")
     def person(self, enrollment: Enrollment) -> str:
@@ -87,7 +105,8 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
     @display(description="Step")
     def where(self, enrollment: Enrollment) -> str:
         """Where it stands, or stood last."""
-        return enrollment.node.key if enrollment.node else "–"
+        step: str = enrollment.step  # type: ignore[attr-defined]
+        return step or "–"
 
     @display(description="Entered", ordering="-id")
     def began(self, enrollment: Enrollment) -> str:
@@ -102,7 +121,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
     @display(description="Reason")
     def why_ended(self, enrollment: Enrollment) -> str:
         """Why it ended."""
-        return enrollment.reason or "–"
+        return "–" if enrollment.reached_goal else enrollment.why or "–"
 
     def change_view(
         self,
@@ -115,7 +134,7 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
         enrollment = self._find(request, object_id)
         moment_now = now()
         definition = enrollment.version.definition
-        cards = read_cards(definition, names_in(definition))
+        known = read_cards(definition, names_in(definition))
         steps = story.steps(enrollment, moment_now)
         context = {
             **self.admin_site.each_context(request),
@@ -126,8 +145,8 @@ class EnrollmentAdmin(PeopleSearch, EndlessAdmin):
             "enrollment": enrollment,
             "may_take_out": enrollment.ended_at is None and may(request, "publish"),
             "label_type": LABELS[enrollment.standing],
-            "entry": cards[ENTRY],
-            "why": story.why(enrollment, cards, steps, moment_now),
+            "entry": known[ENTRY],
+            "why": story.why(enrollment, known, steps, moment_now),
             "steps": steps,
             "refusals": Refusal.objects.filter(story.refusals(enrollment)).order_by("-at")[:10],
             "others": Enrollment.objects.filter(story.refusals(enrollment))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +16,9 @@ from contacts import lookup
 from contacts.admin import periods
 from contacts.admin.base import LargeList, ReadOnly
 from contacts.admin.filters import number
-from journeys.models import Journey, Node, Visit
+from journeys.admin import cards
+from journeys.models import Enrollment, Journey, Node, Visit
+from journeys.models.enrollment import REASONS
 
 #: In place of an outcome: those whose journey ended at the node because the goal was reached.
 REACHED_GOAL = "@goal"
@@ -93,8 +96,14 @@ class NodeFilter(admin.SimpleListFilter):
         journey = number(request.GET.get("journey"))
         if not journey:
             return []
-        keys = Node.objects.filter(version__journey=journey).order_by("key")
-        return [(key, key) for key in keys.values_list("key", flat=True).distinct()]
+        # A key that several versions have is called as the newest of them has it.
+        nodes = Node.objects.filter(version__journey=journey).order_by("version__number")
+        newest = {node.key: node for node in nodes}
+        known = cards.of_nodes(newest.values())
+        named = [(key, known.words(node)) for key, node in newest.items()]
+        often = Counter(words for _, words in named)
+        called = [(key, words if often[words] == 1 else f"{words} ({key})") for key, words in named]
+        return sorted(called, key=lambda one: one[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those who stand at that node now."""
@@ -102,6 +111,26 @@ class NodeFilter(admin.SimpleListFilter):
         if not value:
             return queryset
         return queryset.filter(node__key=value, status__in=["active", "waiting"])
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """By why passages ended; offered once a journey is chosen: to list all would read every row."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The reasons found in the chosen journey."""
+        journey = number(request.GET.get("journey"))
+        if not journey:
+            return []
+        ended = Enrollment.objects.filter(journey=journey).exclude(reason="").order_by("reason")
+        found = ended.values_list("reason", flat=True).distinct()
+        return [(each, REASONS.get(each, each)) for each in found]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that ended by it."""
+        return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
 #: What each ending at a node means.

@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from contacts.admin.panels import Entry, Phase, timeline
 from contacts.models import Contact
+from journeys.admin import cards
 from journeys.models import Visit
-from journeys.naming import names_in
-from journeys.picture import Card, read_nodes
+from journeys.picture import Card
 
 
 @timeline
@@ -21,20 +21,16 @@ def visits(contact: Contact, before: datetime | None, limit: int) -> Sequence[En
     if before is not None:
         found = found.filter(entered_at__lt=before)
     newest = list(
-        found.select_related("node__version", "enrollment__journey").order_by("-entered_at", "-pk")[
-            :limit
-        ]
+        found.select_related("node", "enrollment__journey").order_by("-entered_at", "-pk")[:limit]
     )
-    versions = {visit.node.version_id: visit.node.version for visit in newest}
-    names = names_in(*(version.definition for version in versions.values()))
-    cards = {pk: read_nodes(version.definition, names) for pk, version in versions.items()}
-    return [_entry(visit, cards[visit.node.version_id].get(visit.node.key)) for visit in newest]
+    known = cards.of_nodes(visit.node for visit in newest)
+    return [_entry(visit, known.of(visit.node)) for visit in newest]
 
 
 def _entry(visit: Visit, card: Card | None) -> Entry:
     told = [visit.enrollment.journey.name]
     if visit.outcome and visit.outcome != "next":
-        told.append(f"went on by “{visit.outcome}”")
+        told.append(f"went on by “{card.way(visit.outcome) if card else visit.outcome}”")
     elif visit.left_at is None:
         told.append("is still there")
     return Entry(

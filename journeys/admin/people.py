@@ -11,6 +11,7 @@ from django.urls import reverse
 from contacts.admin.panels import Entry, Phase, Row, Section, Tone, section, timeline
 from contacts.clock import now
 from contacts.models import Contact
+from journeys.admin import cards
 from journeys.models import Enrollment, Refusal
 from journeys.timing import ago
 
@@ -29,21 +30,23 @@ def journeys(contact: Contact, request: HttpRequest) -> Section | None:
         return None
     rows = Enrollment.objects.filter(contact=contact).select_related("journey", "node")
     latest = sorted(rows.order_by("-pk")[:MOST], key=lambda one: one.ended_at is not None)
+    known = cards.of_nodes(one.node for one in latest if one.node and not one.ended_at)
     moment = now()
     everything = reverse("admin:journeys_enrollment_changelist")
     return Section(
         "Journeys",
         "route",
-        rows=[_row(one, moment) for one in latest],
+        rows=[_row(one, known, moment) for one in latest],
         empty="This person is on no journey and has been on none.",
         url=f"{everything}?q={contact.external_id or contact.email}",
         link="All passages",
     )
 
 
-def _row(enrollment: Enrollment, moment: datetime) -> Row:
-    where = f" at {enrollment.node.key}" if enrollment.node and not enrollment.ended_at else ""
-    why = f", {enrollment.reason}" if enrollment.reason and not enrollment.reached_goal else ""
+def _row(enrollment: Enrollment, known: cards.Cards, moment: datetime) -> Row:
+    standing = enrollment.node and not enrollment.ended_at
+    where = f" at “{known.words(enrollment.node)}”" if enrollment.node and standing else ""
+    why = f": {enrollment.why}" if enrollment.why and not enrollment.reached_goal else ""
     return Row(
         enrollment.journey.name,
         f"{enrollment.standing}{where}{why}",
@@ -95,7 +98,7 @@ def _ending(enrollment: Enrollment) -> Entry:
         enrollment.ended_at,
         "emoji_events" if enrollment.reached_goal else "flag",
         f"{said} {enrollment.journey.name}",
-        "" if enrollment.reached_goal else enrollment.reason,
+        "" if enrollment.reached_goal else enrollment.why,
         _url(enrollment),
         "good" if enrollment.reached_goal else TONES.get(enrollment.status, ""),
         rank=(Phase.ENDED, enrollment.pk),

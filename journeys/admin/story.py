@@ -8,10 +8,10 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from journeys.admin import cards
 from journeys.models import Enrollment, Journey, Relocated, Visit, WebhookCall
-from journeys.naming import names_in
 from journeys.nodes import NodeKind
-from journeys.picture import Card, read_kind, read_nodes
+from journeys.picture import Card, read_kind
 from journeys.timing import ago, length, plain
 from messaging import wording
 from messaging.models import Message
@@ -60,11 +60,11 @@ def steps(enrollment: Enrollment, now: datetime) -> list[Step]:
     number of statements.
     """
     visits = list(enrollment.visits.select_related("node").order_by("number"))
-    cards = _cards(enrollment, visits)
+    known = cards.of_nodes(visit.node for visit in visits)
     found = {
         visit.number: Step(
             visit,
-            cards[visit.node.version_id].get(visit.node.key),
+            known.of(visit.node),
             length((visit.left_at or now) - visit.entered_at),
             visit.left_at is None,
         )
@@ -79,14 +79,6 @@ def steps(enrollment: Enrollment, now: datetime) -> list[Step]:
             found[call.visit].calls.append(call)
     _tell_moves(enrollment, found)
     return list(found.values())
-
-
-def _cards(enrollment: Enrollment, visits: Sequence[Visit]) -> dict[int, dict[str, Card]]:
-    """The cards of each version that the enrollment went through."""
-    versions = {visit.node.version_id for visit in visits}
-    rows = dict(enrollment.journey.versions.filter(pk__in=versions).values_list("pk", "definition"))
-    names = names_in(*rows.values())
-    return {pk: read_nodes(definition, names) for pk, definition in rows.items()}
 
 
 def _tell_moves(enrollment: Enrollment, found: Mapping[int, Step]) -> None:

@@ -5,6 +5,20 @@ from django.db import models
 from contacts.models import Contact, Event
 from journeys.models.journey import Journey, Node, Version
 
+#: Why a passage ended, where the house says so and no exit of the journey.
+REASONS = {
+    "goal": "Goal reached",
+    "exit_when": "Exit condition",
+    "archived": "Journey archived",
+    "taken_out": "Taken out by hand",
+    "moved_out": "Taken out by a new version",
+    "dropped": "Overdue at a resumption",
+    "exit": "An exit",
+    "merged": "Merged with another person",
+    "loop": "A loop of changes",
+    "error": "An error",
+}
+
 
 class Enrollment(models.Model):
     """One contact's passage through one version of one journey.
@@ -103,6 +117,11 @@ class Enrollment(models.Model):
     def standing(self) -> str:
         """The status as one reads it; a conversion is told from other exits."""
         return "Goal reached" if self.reached_goal else self.get_status_display()
+
+    @property
+    def why(self) -> str:
+        """Why it ended, in a few words: those of an exit are its author's."""
+        return REASONS.get(self.reason, self.reason)
 
 
 class Visit(models.Model):

@@ -26,14 +26,15 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 from unfold.decorators import action, display
+from unfold.views import ChangeList
 
 from contacts import lookup
 from contacts.admin import shown
-from contacts.admin.base import LargeList, ReadOnly
+from contacts.admin.base import LargeChangeList, LargeList, ReadOnly
 from contacts.admin.periods import PeriodFilter
 from contacts.clock import now
 from messaging import envelope, jobs, leases, wording
-from messaging.admin import frames
+from messaging.admin import frames, sources
 from messaging.became import BECAME
 from messaging.models import Channel, Installation, Message
 
@@ -67,7 +68,8 @@ class JourneyFilter(DropdownFilter):
                 " FROM found WHERE found.journey IS NOT NULL)"
                 " SELECT journey FROM found WHERE journey > '' LIMIT 500"
             )
-            return [(slug, slug) for (slug,) in cursor.fetchall()]
+            known = sources.called(slug for (slug,) in cursor.fetchall())
+        return sorted(known.items(), key=lambda one: one[1].lower())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         """Those of the journey."""
@@ -117,6 +119,17 @@ class State:
     detail: str = ""
 
 
+class Messages(LargeChangeList):
+    """The list of messages, in which each says from which journey it comes."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The rows of the page; the names of their journeys come in one statement."""
+        super().get_results(request)
+        known = sources.called(message.journey for message in self.result_list)
+        for message in self.result_list:
+            message.journey_name = known.get(message.journey, "")
+
+
 @admin.register(Message)
 class MessageAdmin(LargeList, ReadOnly):
     """All messages, the newest first."""
@@ -143,6 +156,10 @@ class MessageAdmin(LargeList, ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         """Without the mails themselves, which are long."""
         return super().get_queryset(request).defer("text", "html", "context", "error")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """The list that knows the journeys."""
+        return Messages
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
@@ -192,7 +209,8 @@ class MessageAdmin(LargeList, ReadOnly):
     @display(description="From")
     def source(self, message: Message) -> str:
         """The journey and the node that queued it."""
-        return " · ".join(part for part in (message.journey, message.node) if part) or "–"
+        journey: str = message.journey_name  # type: ignore[attr-defined]
+        return " · ".join(part for part in (journey, message.node) if part) or "–"
 
     @display(description="Queued")
     def when(self, message: Message) -> SafeString:
@@ -258,14 +276,16 @@ class MessageAdmin(LargeList, ReadOnly):
         """The mail as it was sent, and what became of it."""
         message = self._found(request, object_id)
         sender = envelope.sender_of(Installation.load())
+        journey = sources.called([message.journey]).get(message.journey, "")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": message.subject or message.template.name,
             "message": message,
+            "journey": journey,
             "tone": TONES[Status(message.status)],
             "said": wording.said(message),
-            "states": sorted(_states(message), key=lambda state: state.at),
+            "states": sorted(_states(message, journey), key=lambda state: state.at),
             "headers": {
                 "From": _readable(sender),
                 "To": message.to,
@@ -316,9 +336,9 @@ def _ids(queryset: QuerySet[Message]) -> Iterator[int]:
     return queryset.values_list("pk", flat=True).iterator()
 
 
-def _states(message: Message) -> Iterator[State]:
+def _states(message: Message, journey: str) -> Iterator[State]:
     """What became of the message, with the moment of each."""
-    yield State(message.queued_at, "schedule", "Queued", detail=_queued_by(message))
+    yield State(message.queued_at, "schedule", "Queued", detail=_queued_by(message, journey))
     told: list[tuple[datetime | None, str, str, str]] = [
         (message.sent_at, "outgoing_mail", "Handed over", "good"),
         (message.delivered_at, "mark_email_read", "Delivered", "good"),
@@ -338,7 +358,5 @@ def _states(message: Message) -> Iterator[State]:
         yield State(message.next_attempt_at, "update", "Next attempt", "warning")
 
 
-def _queued_by(message: Message) -> str:
-    if not message.journey:
-        return ""
-    return f"By the journey “{message.journey}”, node “{message.node}”."
+def _queued_by(message: Message, journey: str) -> str:
+    return f"By the journey “{journey}”, node “{message.node}”." if journey else ""

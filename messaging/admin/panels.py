@@ -11,6 +11,7 @@ from django.urls import reverse
 from contacts.admin import panels
 from contacts.models import Contact, Event
 from messaging import subscriptions, wording
+from messaging.admin import sources
 from messaging.admin.choices import CHANGE
 from messaging.models import Message, Template, Topic
 
@@ -73,17 +74,18 @@ _TOLD = {
 
 @panels.event_words
 def told(events: Sequence[Event]) -> dict[int, tuple[str, str, str]]:
-    """What became of mails (T7), by the name of the template; one statement."""
+    """What became of mails (T7), by the names of template and journey; two statements."""
     mine = [event for event in events if event.name in _TOLD]
     slugs = {str(event.properties.get("template")) for event in mine}
     names = dict(Template.objects.filter(slug__in=slugs).values_list("slug", "name"))
+    journeys = sources.called(str(event.properties.get("journey") or "") for event in mine)
     found = {}
     for event in mine:
         icon, title = _TOLD[event.name]
         template = str(event.properties.get("template"))
-        where = [str(event.properties.get(part) or "") for part in ("journey", "node")]
+        journey, node = (str(event.properties.get(part) or "") for part in ("journey", "node"))
         title = title.format(names.get(template, template))
-        found[event.pk] = (icon, title, " · ".join(filter(None, where)))
+        found[event.pk] = (icon, title, " · ".join(filter(None, (journeys.get(journey), node))))
     return found
 
 

@@ -83,19 +83,19 @@ def test_what_became_of_mails_is_told_in_words(contact: Contact, admin_client: C
     )
     entries = [one for one in panels.entries_of(contact, None, 4) if "·" in one.detail]
     assert [(one.title, one.detail) for one in reversed(entries)] == [
-        ("“Good day” was delivered", "trial · rest"),
-        ("Opened “Good day”", "trial · rest"),
-        ("Followed a link in “Good day”", "trial · rest"),
-        ("“gone” bounced", "trial · rest"),
+        ("“Good day” was delivered", "Trial · rest"),
+        ("Opened “Good day”", "Trial · rest"),
+        ("Followed a link in “Good day”", "Trial · rest"),
+        ("“gone” bounced", "Trial · rest"),
     ]
     events = list(Event.objects.filter(contact=contact))
     with CaptureQueriesContext(connection) as statements:
         panels.words_of(events)
-    assert len(statements) == 1
+    assert len(statements) == 2
 
 
 def test_the_page_shows_journeys_and_visits(contact: Contact, admin_client: Client) -> None:
     address = reverse("admin:contacts_contact_change", args=[contact.pk])
     page = admin_client.get(address).content.decode()
     assert "Trial · is still there" in page
-    assert "Waiting at rest" in page
+    assert "Waiting at “Wait 7 days”" in page

@@ -621,6 +621,91 @@ def test_passages_are_found_by_the_beginning_of_an_address(
     assert [one.contact.external_id for one in page.context["cl"].result_list] == ["u1"]
 
 
+# lists in words
+
+
+def test_passages_are_listed_in_words(admin: Client, journey: Journey) -> None:
+    """Each in those of its own version; a reason by what it is called, or as the author has it."""
+    enroll("u", "v", "w")
+    Enrollment.objects.filter(contact__external_id="v").update(
+        status="exited", reason="exit_when", ended_at=NOW, resume_at=None
+    )
+    Enrollment.objects.filter(contact__external_id="w").update(
+        status="exited", reason="We were wrong", ended_at=NOW, resume_at=None
+    )
+    change(journey, rest={"kind": "wait", "for": "9d", "next": "later"})
+    publishing.publish(journey, at=NOW)
+    enroll("x", at=NOW + HOUR)
+    address = reverse("admin:journeys_enrollment_changelist")
+    page = admin.get(address, {"journey": journey.pk})
+    words = html.unescape(page.content.decode())
+    assert [one.step for one in page.context["cl"].result_list] == [
+        "Wait 9 days", "Wait 7 days", "Wait 7 days", "Wait 7 days",
+    ]  # fmt: skip
+    assert "Exit condition" in words
+    assert "We were wrong" in words
+    offered = {spec.title: spec for spec in page.context["cl"].filter_specs}
+    assert dict(offered["step"].lookup_choices)["rest"] == "Wait 9 days"
+    assert dict(offered["reason"].lookup_choices) == {
+        "exit_when": "Exit condition", "We were wrong": "We were wrong",
+    }  # fmt: skip
+    found = admin.get(address, {"journey": journey.pk, "reason": "exit_when"})
+    assert [one.contact.external_id for one in found.context["cl"].result_list] == ["v"]
+
+
+def test_steps_of_the_same_words_are_told_apart_where_one_is_chosen(
+    admin: Client, journey: Journey
+) -> None:
+    change(journey, later={"kind": "wait", "for": "7d", "next": "done"})
+    publishing.publish(journey, at=NOW)
+    page = admin.get(reverse("admin:journeys_enrollment_changelist"), {"journey": journey.pk})
+    [step] = [one for one in page.context["cl"].filter_specs if one.title == "step"]
+    assert dict(step.lookup_choices) == {
+        "done": "Leaves the journey", "later": "Wait 7 days (later)", "rest": "Wait 7 days (rest)",
+    }  # fmt: skip
+
+
+def test_statements_of_the_list_of_passages_do_not_grow(admin: Client, journey: Journey) -> None:
+    address = reverse("admin:journeys_enrollment_changelist")
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert admin.get(address).status_code == 200
+        return len(found)
+
+    enroll("a", "b")
+    statements()
+    few = statements()
+    enroll(*(f"u{number}" for number in range(30)))
+    assert statements() == few
+
+
+def test_messages_say_which_journey_they_come_from_by_its_name(
+    admin: Client, journey: Journey
+) -> None:
+    template = Template.objects.create(slug="hello", name="Good day", subject="x", text="x")
+    enroll("u")
+    contact = Contact.objects.get()
+    sent = [
+        Message.objects.create(
+            contact=contact,
+            template=template,
+            journey=slug,
+            node="n",
+            queued_at=NOW,
+        )
+        for slug in ("calm", "gone")
+    ]
+    page = admin.get(reverse("admin:messaging_message_changelist"))
+    rows = {one.journey: one.journey_name for one in page.context["cl"].result_list}
+    assert rows == {"calm": "Calm", "gone": "gone"}
+    assert "Calm · n" in page.content.decode()
+    offered = {spec.title: spec for spec in page.context["cl"].filter_specs}
+    assert offered["journey"].lookup_choices == [("calm", "Calm"), ("gone", "gone")]
+    one = admin.get(reverse("admin:messaging_message_change", args=[sent[0].pk]))
+    assert "By the journey “Calm”, node “n”." in html.unescape(one.content.decode())
+
+
 # what nobody means
 
 
