@@ -257,6 +257,31 @@ def test_undo_redo_copy_paste_and_a_second_editor(page: Any) -> None:
     )
 
 
+def test_a_card_is_dragged_onto_a_plus_and_dropped_beside_it(page: Any) -> None:
+    journey = bundles.take_in((FOLDER / "welcome-series.yaml").read_text(), at=clock.now()).journey
+    marketer = Marketer(page, Mouse(page))
+    marketer.open(f"journeys/journey/{journey.pk}/change/")
+    marketer.ready()
+    page.locator('[data-do="fit"]').click()
+    before = marketer.draft()
+    card = page.locator("#jb-card-day-2")
+    card.drag_to(page.locator("#jb-card-until-day-7"))
+    page.wait_for_selector("[data-builder]:not(.jb-carrying)")
+    assert marketer.draft() == before, "onto a card is nowhere"
+    card.drag_to(page.locator('.jb-plus[data-source="until-day-7"]'))
+    page.wait_for_function(
+        "document.querySelector('[data-builder]').builder.draft.nodes['day-2'].next === 'day-7'"
+    )
+    nodes = marketer.draft()["nodes"]
+    assert nodes["until-day-2"]["next"] == "until-day-4"
+    assert nodes["until-day-7"]["next"] == "day-2"
+    page.keyboard.press("Control+z")
+    page.wait_for_function(
+        "document.querySelector('[data-builder]').builder.draft.nodes['day-2'].next !== 'day-7'"
+    )
+    assert marketer.draft() == before
+
+
 def test_a_template_is_made_without_leaving_the_map(page: Any) -> None:
     marketer = Marketer(page, Mouse(page))
     marketer.new("Short")
