@@ -243,13 +243,15 @@ def test_undo_redo_copy_paste_and_a_second_editor(page: Any) -> None:
     page.keyboard.press("Control+v")
     page.wait_for_selector("#jb-card-day-2-2")
     assert marketer.draft()["nodes"]["day-7"]["next"] == "day-2-2"
+    marketer.saved()
 
     saved = Journey.objects.get(pk=journey.pk)
     other = {**saved.draft, "name": "Changed elsewhere"}
     publishing.save_draft(saved, other, at=clock.now(), revision=saved.draft_revision)
     page.locator("#jb-card-day-2").click()
     page.wait_for_selector("#jb-card-day-2.jb-chosen")  # and no longer the panel of the pasted one
-    page.locator("#jb-transactional").check()
+    page.locator("#jb-transactional").focus()  # the news may come now, above the map, and move it
+    page.keyboard.press("Space")
     page.wait_for_selector("[data-banner] >> text=another window")
     page.get_by_role("button", name="Take over what was saved").click()
     page.wait_for_function(
