@@ -6,6 +6,13 @@ const EVERY = 10_000;
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const share = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "");
 
+/** A card has room for so much: shares of mails give way, the delivered first, the opened last. */
+function fit(box) {
+  const rates = [...box.querySelectorAll(".jb-rate")];
+  const leave = [rates.at(-3), rates.at(-1), rates.at(-2)];
+  while (box.scrollWidth > box.clientWidth && leave.length) leave.shift()?.remove();
+}
+
 export class Live {
   constructor(builder) {
     this.builder = builder;
@@ -15,6 +22,8 @@ export class Live {
     document.addEventListener("visibilitychange", () => !document.hidden && this.refresh());
     setInterval(() => !document.hidden && this.refresh(), EVERY);
     this.refresh();
+    // Before, symbols are as wide as their names.
+    document.fonts.ready.then(() => this.show());
   }
 
   async refresh() {
@@ -38,6 +47,7 @@ export class Live {
     for (const box of builder.root.querySelectorAll("[data-numbers]")) {
       const key = box.dataset.numbers;
       box.replaceChildren(...(key === "@entry" ? this.entry() : this.node(key)));
+      fit(box);
       // On the map the arrows lead from card to card; in the list Tab leads to everything.
       if (box.closest("[data-list]")) for (const link of box.querySelectorAll("a")) link.removeAttribute("tabindex");
     }
@@ -118,15 +128,14 @@ export class Live {
     ];
     const skipped = told("skipped", "Were not sent, by the rules", "jb-quiet");
     if (!mail.sent) return [...troubles, ...skipped, ...told("queued", "Wait to be sent")];
-    // A card has room for so many. What bounced is the other side of what was delivered.
-    const few = troubles.length + skipped.length < 2;
     return [
       ...troubles,
       ...told("sent", "Sent in this period"),
       ...skipped,
-      ...(few && !mail.bounced ? [this.rate("done_all", "delivered", mail)] : []),
+      // What bounced is the other side of what was delivered.
+      ...(mail.bounced ? [] : [this.rate("done_all", "delivered", mail)]),
       this.rate("drafts", "opened", mail),
-      ...(few ? [this.rate("ads_click", "clicked", mail)] : []),
+      this.rate("ads_click", "clicked", mail),
     ];
   }
 }
