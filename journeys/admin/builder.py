@@ -24,7 +24,7 @@ from contacts.problems import Problem
 from journeys import bundles, publishing, reports
 from journeys.admin import drafts, maps
 from journeys.admin.mails import Mails
-from journeys.admin.panels import Catalogue, Panel, described
+from journeys.admin.panels import Catalogue, Panel, described, ways_of
 from journeys.models import Journey
 from journeys.naming import names_in
 from journeys.nodes import kinds
@@ -78,6 +78,7 @@ def state(journey: Journey, draft: Any, editable: bool, moment: datetime) -> dic
                 "words": card.words,
                 "subtitle": card.subtitle or card.label,
                 "outcomes": list(card.outcomes.items()),
+                "ways": ways_of(card),
                 "problems": [_problem(one) for one in card.problems],
             }
             for key, card in picture.cards.items()

@@ -111,10 +111,9 @@ class Panel:
             "chosen": next((one["name"] for one in made if one["given"]), made[0]["name"])
             if made
             else "",
-            "outcomes": [
-                {"name": outcome, "label": _title(own.way(outcome)), "target": target}
-                for outcome, target in own.outcomes.items()
-            ],
+            "outcomes": ways_of(own),
+            # As the browser writes what the map tells it, to see whether they agree.
+            "ways": json.dumps(ways_of(own), ensure_ascii=False, separators=(",", ":")),
             "others": _called(cards, besides=self.key),
         }
 
@@ -286,6 +285,13 @@ def described(kind: type[NodeKind]) -> dict[str, Any]:
         "config": kind.starts_as,
         "ends": not (kind.starts_as or kind("", {}).outcomes),
     }
+
+
+def ways_of(card: Card) -> list[tuple[str, str, str | None]]:
+    """Where a card leads: each outcome, what it is called, and the key of the next card."""
+    return [
+        (outcome, _title(card.way(outcome)), target) for outcome, target in card.outcomes.items()
+    ]
 
 
 def _title(label: str) -> str:

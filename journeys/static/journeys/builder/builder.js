@@ -2,8 +2,8 @@
 
    The server has the last word on what is drawn, said and wrong; see docs/builder.md. */
 
-import { ENTRY, clip, configure, freshKey, insert, lead, move, moveBranch, paste, remove, removeBranch, rename, successors, targets } from "./draft.js";
-import { ask, debounce, element, post, sentence } from "./dom.js";
+import { ENTRY, clip, clipLeadsOn, configure, freshKey, insert, lead, leadsOn, move, moveBranch, paste, remove, removeBranch, rename, successors, targets } from "./draft.js";
+import { ask, debounce, element, get, post, sentence } from "./dom.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
 import { Mails } from "./mails.js";
@@ -15,6 +15,17 @@ import { View, neighbour } from "./view.js";
 
 const TYPING = 350;
 const CLIP = "journeys.clip";
+/** For so long what was copied is offered, in ms. */
+const CLIP_KEPT = 24 * 3600 * 1000;
+const ENDS = "It ends the journey for who comes there, so it can be put at an open end only.";
+const NO_PICTURE = "The picture could not be made: the server is away, or you are signed out.";
+const LOST = { 401: "You are signed out: sign in in another tab.", 403: "You may not edit this, or signed in anew meanwhile." };
+
+/** What was copied last, in this journey or another; null where that is nothing, or long ago. */
+function copied() {
+  const clipped = JSON.parse(localStorage.getItem(CLIP) ?? "null");
+  return clipped && Date.now() - (clipped.at ?? 0) < CLIP_KEPT ? clipped : null;
+}
 
 class Builder {
   constructor(root, state) {
@@ -26,6 +37,7 @@ class Builder {
     this.says = root.querySelector("[data-says]");
     this.saved = root.querySelector("[data-saved]");
     this.banner = root.querySelector("[data-banner]");
+    this.hint = root.querySelector("[data-hint]");
     this.dialog = root.querySelector("[data-ask]");
     this.view = new View(this.canvas);
     this.toolbar = new Toolbar(root);
@@ -35,6 +47,7 @@ class Builder {
     this.history = new History(state.draft);
     this.saving = false;
     this.dirty = false;
+    this.conflict = "";
     this.carrying = null;
     this.saveSoon = debounce(TYPING, () => this.save());
     this.take(state);
@@ -71,6 +84,7 @@ class Builder {
     this.count(state.errors, state.warnings);
     this.rove();
     this.panel.mark();
+    this.panel.ways();
     if (this.carrying) this.showCarrying();
     if (onMap && focused) (document.getElementById(focused) ?? this.stops()[0])?.focus();
     if (this.wanted) {
@@ -97,7 +111,7 @@ class Builder {
   /** What a refresh of the numbers brought: somebody else may have saved. */
   heard({ revision, other, ...rest }) {
     if (this.saving || this.dirty || this.conflict) return;
-    if (revision > this.revision) this.tellOther(other);
+    if (revision > this.revision) this.tellOther(other, false);
     else if (revision === this.revision) this.toolbar.show(rest);
   }
 
@@ -115,10 +129,11 @@ class Builder {
 
   /** Ask for words and problems anew where only what the draft names has changed. */
   refresh() {
-    if (!this.dirty && !this.saving) this.save();
+    if (!this.dirty && !this.saving && !this.conflict) this.save();
   }
 
   async save() {
+    if (this.conflict) this.tellOther(this.conflict, true);
     if (this.saving || this.conflict) return;
     this.saving = true;
     this.dirty = false;
@@ -136,10 +151,9 @@ class Builder {
     try {
       const response = await post(this.urls.save, { draft, revision, instead });
       const state = response.ok || response.status === 409 ? await response.json() : {};
-      if (response.status === 409) this.tellOther(state.other, state.revision);
+      if (response.status === 409) this.tellOther(state.other, true);
       else if (!response.ok) this.fail(response.status);
-      else if (this.draft === draft) this.take(state);
-      else this.revision = state.revision;
+      else this.kept(state, draft);
       return response.ok;
     } catch {
       this.fail(0);
@@ -147,29 +161,36 @@ class Builder {
     }
   }
 
-  fail(status, again = () => this.save()) {
-    const lost = status === 403 ? "You are signed out, or may not edit this." : "The server could not be reached.";
-    this.saved.textContent = "Not saved";
-    this.tell(`${lost} Your changes are kept here as long as this page is open.`, [
-      ["Try again", again],
-    ]);
+  /** A draft was saved; what came in meanwhile is saved next. */
+  kept(state, draft) {
+    if (!this.conflict) this.untell(this.banner);
+    if (this.draft === draft) this.take(state);
+    else this.revision = state.revision;
   }
 
-  /** Somebody else saved: one chooses, and what is not chosen can be brought back. */
-  tellOther(words, revision = null) {
-    this.conflict = true;
-    const mine = revision !== null || this.dirty;
+  fail(status, again = () => this.save()) {
+    const lost = LOST[status] ?? "The server could not be reached.";
+    const mine = this.saving || this.dirty;
+    if (mine) this.saved.textContent = "Not saved";
+    const kept = mine ? " Your changes are kept here as long as this page is open." : "";
+    this.tell(this.banner, `${lost}${kept}`, [["Try again", again]]);
+  }
+
+  /** Somebody else saved: one chooses, and what is not chosen can be brought back. It stays said until
+      then; `mine` is whether there is something here that they have not. */
+  tellOther(words, mine) {
+    this.conflict = words;
     if (mine) this.saved.textContent = "Not saved";
     const choices = [["Take over what was saved", () => this.reload()]];
     if (mine) choices.push(["Keep mine instead", () => this.overwrite()]);
     const back = mine ? " Yours can be brought back by Undo, the other from the history." : "";
-    this.tell(`${words}${back}`, choices);
+    this.tell(this.banner, `${words}${back}`, choices);
   }
 
   /** What the server has now, or null; then it is said, with the way to try again. */
   async there(again) {
     try {
-      const response = await fetch(this.urls.draft);
+      const response = await get(this.urls.draft);
       if (response.ok) return await response.json();
       this.fail(response.status, again);
     } catch {
@@ -181,9 +202,9 @@ class Builder {
   async reload() {
     const state = await this.there(() => this.reload());
     if (!state) return;
-    this.conflict = false;
+    this.conflict = "";
     this.dirty = false;
-    this.untell();
+    this.untell(this.banner);
     this.history.push(state.draft);
     this.take(state);
     this.panel.close();
@@ -193,29 +214,30 @@ class Builder {
   async overwrite() {
     const state = await this.there(() => this.overwrite());
     if (!state) return;
-    this.conflict = false;
+    this.conflict = "";
     this.revision = state.revision;
     this.instead = true;
-    this.untell();
+    this.untell(this.banner);
     this.save();
   }
 
-  tell(words, choices) {
+  /** Say something above the map: in the banner what stays until it is settled, in the hint what passes. */
+  tell(place, words, choices) {
     const buttons = choices.map(([label, act]) => {
       const button = element("button", { type: "button", class: "jb-button" }, [label]);
       button.addEventListener("click", () => {
-        this.untell();
+        this.untell(place);
         act();
       });
       return button;
     });
-    this.banner.replaceChildren(element("span", {}, [words]), ...buttons);
-    this.banner.hidden = false;
+    place.replaceChildren(element("span", {}, [words]), ...buttons);
+    place.hidden = false;
   }
 
-  untell() {
-    this.banner.hidden = true;
-    this.banner.replaceChildren();
+  untell(place) {
+    place.hidden = true;
+    place.replaceChildren();
   }
 
   say(words) {
@@ -270,6 +292,7 @@ class Builder {
   setEntry(parts, kind) {
     const made = { ...structuredClone(this.draft) };
     for (const [part, value] of Object.entries(parts)) {
+      if (part === "name" && value === undefined) continue; // it keeps the one it has
       if (value === undefined) delete made[part];
       else made[part] = value;
     }
@@ -302,7 +325,7 @@ class Builder {
     const count = keys.reduce((sum, key) => sum + (this.liveNumbers?.numbers?.nodes[key]?.waiting ?? 0), 0);
     if (!count) return;
     const who = count === 1 ? "1 person stands" : `${count.toLocaleString("en")} people stand`;
-    this.tell(`${who} at what you deleted. They stay there for now: when you publish, you choose what becomes of them.`, [
+    this.tell(this.hint, `${who} at what you deleted. They stay there for now: when you publish, you choose what becomes of them.`, [
       ["Fine", () => {}],
     ]);
   }
@@ -325,13 +348,15 @@ class Builder {
   }
 
   clip(key, whole) {
-    localStorage.setItem(CLIP, JSON.stringify(clip(this.draft, this.cards, key, whole)));
+    localStorage.setItem(CLIP, JSON.stringify({ ...clip(this.draft, this.cards, key, whole), at: Date.now() }));
     this.say(`“${this.name(key)}” copied. Choose a plus to paste it.`);
-    this.tell("Copied. Press a plus on the map, here or in another journey, to paste it.", [["Fine", () => {}]]);
+    this.tell(this.hint, "Copied. Press a plus on the map, here or in another journey, to paste it.", [["Fine", () => {}]]);
   }
 
   paste(at) {
-    const clipped = JSON.parse(localStorage.getItem(CLIP));
+    const clipped = copied();
+    if (at.target && !clipLeadsOn(clipped)) return this.refuse(ENDS);
+    this.untell(this.hint);
     const { draft, key } = paste(this.draft, this.cards, at, clipped);
     this.wanted = { key, open: true };
     this.change(draft);
@@ -343,7 +368,7 @@ class Builder {
     this.carrying = key;
     this.panel.close();
     this.showCarrying();
-    this.tell(`Choose where “${this.name(key)}” goes: press a plus. Escape leaves it where it is.`, [
+    this.tell(this.hint, `Choose where “${this.name(key)}” goes: press a plus. Escape leaves it where it is.`, [
       ["Leave it", () => this.drop(null)],
     ]);
     this.focusCard(key);
@@ -357,17 +382,22 @@ class Builder {
     const key = this.carrying;
     this.carrying = null;
     this.showCarrying();
-    this.untell();
+    this.untell(this.hint);
     if (!at || !key) return;
     const single = successors(this.draft, this.cards, key).length < 2;
     if (!single && at.target) {
-      this.tell("A step that leads several ways can be moved to an open end only.", [["Fine", () => {}]]);
-      return;
+        return this.refuse("A step that leads several ways can be moved to an open end only.");
     }
+    if (at.target && !leadsOn(this.draft, this.cards, key)) return this.refuse(ENDS);
     this.wanted = { key };
     const made = (single ? move : moveBranch)(this.draft, this.cards, key, at);
     if (made === this.draft) this.say("It can't go there.");
     else this.change(made);
+  }
+
+  /** Say why something can't go there. */
+  refuse(words) {
+    this.tell(this.hint, words, [["Fine", () => {}]]);
   }
 
   // --- the palette ---
@@ -398,7 +428,8 @@ class Builder {
           this.lead(at.source, Object.fromEntries(at.outcomes.map((outcome) => [outcome, key])));
         },
       }));
-    const kept = localStorage.getItem(CLIP) ? [this.pasteOption(at)] : [];
+    const clipped = copied();
+    const kept = clipped && !(at.target && !clipLeadsOn(clipped)) ? [this.pasteOption(at, clipped)] : [];
     const loosen = at.target
       ? [
           {
@@ -418,8 +449,7 @@ class Builder {
     ]);
   }
 
-  pasteOption(at) {
-    const clipped = JSON.parse(localStorage.getItem(CLIP));
+  pasteOption(at, clipped) {
     const count = Object.keys(clipped.nodes).length;
     const first = clipped.nodes[clipped.start].node;
     return {
@@ -562,7 +592,8 @@ class Builder {
       event.preventDefault();
       this.drop(plus ? this.placeOf(plus) : null);
     });
-    world.addEventListener("dragend", () => this.drop(null));
+    // After a drop nothing is carried any more, and what was said of it stays.
+    world.addEventListener("dragend", () => this.carrying && this.drop(null));
     world.addEventListener("pointerdown", (event) => {
       const card = event.target.closest(".jb-card");
       if (card) card.draggable = card.dataset.key !== ENTRY && event.pointerType === "mouse";
@@ -609,7 +640,7 @@ class Builder {
     } else if (pressed === "c" && !typing && key && key !== ENTRY && !String(getSelection())) {
       event.preventDefault();
       this.clip(key, event.shiftKey);
-    } else if (pressed === "v" && !typing && this.editable && localStorage.getItem(CLIP)) {
+    } else if (pressed === "v" && !typing && this.editable && copied()) {
       const plus = document.activeElement?.closest(".jb-plus");
       if (plus) {
         event.preventDefault();
@@ -625,7 +656,7 @@ class Builder {
       "zoom-in": () => this.view.zoom(1.2),
       "zoom-out": () => this.view.zoom(1 / 1.2),
       fit: () => this.view.fit(),
-      png: () => savePng(this.urls.svg, button.dataset.name),
+      png: () => savePng(this.urls.svg, button.dataset.name).catch(() => this.refuse(NO_PICTURE)),
       start: () => this.openCard(ENTRY),
       problems: () => this.showProblems(button),
       map: () => this.switchTo(false),

@@ -14,16 +14,23 @@ export function icon(name, kind = "") {
   return element("span", { class: "jb-icon", "data-kind": kind }, [symbol]);
 }
 
-const token = () => document.querySelector("[data-csrf]")?.dataset.csrf ?? "";
+/** The cookie's, which a sign-in in another tab renews; else the page's. */
+const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? document.querySelector("[data-csrf]")?.dataset.csrf ?? "";
 
-/** Send JSON; the response, whatever its status. Throws where the server can't be reached. */
-export function post(url, data) {
-  return fetch(url, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": token() },
-    body: JSON.stringify(data),
-  });
+/** What a request brings where the session has ended: the server leads to the page to sign in. */
+const SIGNED_OUT = 401;
+
+/** Send JSON; the response, whatever its status: 401 for who is signed out. Throws where the server
+    can't be reached. */
+export async function post(url, data) {
+  const headers = { "Content-Type": "application/json", "X-CSRFToken": token() };
+  return answered(await fetch(url, { method: "POST", headers, body: JSON.stringify(data) }));
 }
+
+/** Ask for something; the same as of `post` holds. */
+export const get = async (url) => answered(await fetch(url));
+
+const answered = (response) => (response.redirected ? new Response("", { status: SIGNED_OUT }) : response);
 
 /** A save's name and how to say a problem. */
 export const sentence = (problem) => [problem.message, problem.hint].filter(Boolean).join(" ");

@@ -113,16 +113,24 @@ export function removeBranch(draft, cards, key) {
   return made;
 }
 
-/** Take a node with at most one successor out and put it on another line; the gap closes. */
+/** Take a node with at most one successor out and put it on another line; the gap closes.
+
+    What led back to the node itself still does, and an end that was open stays open beside one that
+    led on. */
 export function move(draft, cards, key, at) {
   if (at.source === key || at.target === key) return draft;
   const [next = null] = successors(draft, cards, key);
   const made = redirected(draft, cards, key, next);
-  const node = made.nodes[key];
-  setTargets(made, key, each(Object.keys(targets(draft, cards, key)), at.target ?? null));
-  if (!Object.keys(targets(draft, cards, key)).length) delete node.next;
+  const ways = Object.entries(targets(draft, cards, key));
+  const onward = ([, target]) => target !== key && (target || !next);
+  setTargets(made, key, Object.fromEntries(ways.map((way) => [way[0], onward(way) ? (at.target ?? null) : way[1]])));
   return lead(made, cards, at.source, each(at.outcomes, key));
 }
+
+/** Whether people who come to a node, or to what is copied, can come out of it. */
+export const leadsOn = (draft, cards, key) => Object.values(targets(draft, cards, key)).some((target) => target !== key);
+export const clipLeadsOn = ({ nodes }) =>
+  Object.values(nodes).some(({ outcomes, ways }) => outcomes.some((outcome) => !ways[outcome]));
 
 /** Hang a whole branch elsewhere: the lines that led to it are loose, `at` leads to it. */
 export function moveBranch(draft, cards, key, at) {
@@ -148,7 +156,8 @@ export function clip(draft, cards, key, whole) {
   return { start: key, nodes };
 }
 
-/** Put a clip on a line or a loose end; its own loose ends lead on to where the line led. */
+/** Put a clip on a line or a loose end; its own loose ends lead on to where the line led, and what it
+    asks about its own messages it asks about those of the copy. */
 export function paste(draft, cards, at, clipped) {
   const made = copy(draft);
   made.nodes ??= {};
@@ -158,6 +167,7 @@ export function paste(draft, cards, at, clipped) {
   }
   for (const [key, { node, outcomes, ways }] of Object.entries(clipped.nodes)) {
     made.nodes[names[key]] = copy(node);
+    renameMessages(made.nodes[names[key]], names);
     const ends = Object.fromEntries(
       outcomes.map((outcome) => [outcome, names[ways[outcome]] ?? at.target ?? null]),
     );
@@ -175,8 +185,11 @@ export function configure(draft, cards, key, config, renamed = {}) {
   if (next === undefined) return made;
   if (typeof next === "string") made.nodes[key].next = next;
   else {
-    const moved = Object.entries(next).map(([outcome, to]) => [renamed[outcome] ?? outcome, to]);
-    made.nodes[key].next = Object.fromEntries(moved);
+    const taken = new Set(Object.values(renamed));
+    // A name that another outcome takes over was given up before.
+    const kept = Object.entries(next).filter(([outcome]) => Object.hasOwn(renamed, outcome) || !taken.has(outcome));
+    const called = (outcome) => (Object.hasOwn(renamed, outcome) ? renamed[outcome] : outcome);
+    made.nodes[key].next = Object.fromEntries(kept.map(([outcome, to]) => [called(outcome), to]));
   }
   return made;
 }
@@ -197,12 +210,13 @@ export function rename(draft, old, key) {
       }
     }
   }
-  renameMessages(made, old, key);
+  renameMessages(made, { [old]: key });
   return made;
 }
 
-function renameMessages(value, old, key) {
+/** Let conditions about messages of nodes mean others: `names` leads from old keys to new ones. */
+function renameMessages(value, names) {
   if (!value || typeof value !== "object") return;
-  if (!Array.isArray(value) && value.message === old && "did" in value) value.message = key;
-  for (const inner of Object.values(value)) renameMessages(inner, old, key);
+  if (!Array.isArray(value) && "did" in value && Object.hasOwn(names, value.message)) value.message = names[value.message];
+  for (const inner of Object.values(value)) renameMessages(inner, names);
 }

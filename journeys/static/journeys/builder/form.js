@@ -15,6 +15,39 @@ export function rows(root, name) {
   return list ? [...list.children].filter((row) => row.matches("[data-row]")) : [];
 }
 
+/** The outcome of a branch that is no path's own. */
+const RESERVED = { paths: ["else"], variants: [] };
+
+/** What the paths or variants of a panel are called, row by row: by what is typed, or by their old name
+    while that is nothing, is what another row is called, or is taken; "" for a new row without a name
+    of its own. */
+export function namesOf(panel, kind) {
+  const list = rows(panel, kind);
+  const wishes = list.map((row) => text(row, "name"));
+  const free = (wish) => wish && !RESERVED[kind].includes(wish) && wishes.filter((one) => one === wish).length === 1;
+  const kept = list.map((row, number) => (free(wishes[number]) ? null : (row.dataset.old ?? "")));
+  // A name that some row still has is no other's, however it is typed.
+  return list.map((row, number) => {
+    if (kept[number] !== null) return kept[number];
+    return kept.includes(wishes[number]) ? (row.dataset.old ?? "") : wishes[number];
+  });
+}
+
+/** What is to be said at rows whose typed name is not theirs: pairs of a row and a sentence. */
+export function misnamed(panel, kind) {
+  const names = namesOf(panel, kind);
+  const said = (wish, name) => {
+    const still = name ? ` Until then it is still called “${name}”.` : "";
+    if (!wish) return `Give it a name.${still}`;
+    if (RESERVED[kind].includes(wish)) return `“${wish}” is the way of all others: give it another name.${still}`;
+    return `Another one is called “${wish}”: give it a name of its own.${still}`;
+  };
+  return rows(panel, kind)
+    .map((row, number) => [row, text(row, "name"), names[number]])
+    .filter(([, wish, name]) => wish !== name)
+    .map(([row, wish, name]) => [row, said(wish, name)]);
+}
+
 /** A duration: `3d`, or its text; undefined where nothing is given. */
 export function duration(root) {
   const box = root?.matches?.("[data-duration]") ? root : root?.querySelector("[data-duration]");
@@ -96,14 +129,15 @@ export const readers = {
       to: text(root, "to") || undefined,
     });
   },
-  paths: (root) =>
-    rows(root, "paths").map((row) => compact({ name: text(row, "name"), when: condition(row) })),
-  variants: (root) =>
-    Object.fromEntries(
-      rows(root, "variants")
-        .filter((row) => text(row, "name"))
-        .map((row) => [text(row, "name"), Math.trunc(Number(text(row, "weight")) || 0)]),
-    ),
+  paths: (root) => {
+    const names = namesOf(root, "paths");
+    return rows(root, "paths").map((row, number) => compact({ name: names[number], when: condition(row) }));
+  },
+  variants: (root) => {
+    const names = namesOf(root, "variants");
+    const shares = rows(root, "variants").map((row, number) => [names[number], Math.trunc(Number(text(row, "weight")) || 0)]);
+    return Object.fromEntries(shares.filter(([name]) => name));
+  },
   changes: (root) =>
     Object.fromEntries(
       rows(root, "changes")
@@ -137,14 +171,18 @@ export function nodeConfig(panel) {
   return config;
 }
 
-/** The outcomes that were renamed since the panel was opened: old name to new name. */
+/** The outcomes that were renamed since they were read last: old name to new name. */
 export function renamedOutcomes(panel) {
   const renamed = {};
-  for (const row of panel.querySelectorAll("[data-row][data-old]")) {
-    const old = row.dataset.old;
-    const name = text(row, "name");
-    if (old && name && old !== name) renamed[old] = name;
-    row.dataset.old = name || old;
+  for (const kind of ["paths", "variants"]) {
+    const list = rows(panel, kind);
+    const before = list.map((row) => row.dataset.old);
+    namesOf(panel, kind).forEach((name, number) => {
+      const old = before[number];
+      const shared = before.filter((one) => one === old).length > 1;
+      if (old && name && old !== name && !shared) renamed[old] = name;
+      list[number].dataset.old = name || old;
+    });
   }
   return renamed;
 }

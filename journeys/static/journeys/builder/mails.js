@@ -1,6 +1,6 @@
 /* Templates: chosen by what they look like, made and edited beside the map. */
 
-import { element, post } from "./dom.js";
+import { element, get, post } from "./dom.js";
 
 /** Show a template's subject and mail in a box; what the server knows of it, or null. */
 export async function showMail(box, urls, slug) {
@@ -12,7 +12,7 @@ export async function showMail(box, urls, slug) {
     return null;
   }
   const query = `?template=${encodeURIComponent(slug)}`;
-  const response = await fetch(`${urls.preview}${query}`);
+  const response = await get(`${urls.preview}${query}`);
   if (!response.ok || box.asked !== asked) return null;
   const found = await response.json();
   if (box.asked !== asked || found.subject === undefined) return null;

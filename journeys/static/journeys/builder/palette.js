@@ -64,6 +64,12 @@ export class Palette {
     this.dialog.querySelector("[data-nothing]").hidden = this.open().length > 0;
   }
 
+  /** What Enter means: the first whose name begins with what is typed, or else the first that is shown. */
+  best(options) {
+    const typed = this.search.value.trim().toLowerCase();
+    return options.find((option) => option.querySelector("strong").textContent.toLowerCase().startsWith(typed)) ?? options[0];
+  }
+
   open() {
     return [...this.list.querySelectorAll("li:not([hidden]) .jb-option")].filter(
       (option) => !option.closest("[hidden]"),
@@ -74,7 +80,7 @@ export class Palette {
     const options = this.open();
     if (event.key === "Enter" && event.target === this.search) {
       event.preventDefault();
-      options[0]?.click();
+      this.best(options)?.click();
     }
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     event.preventDefault();

@@ -1,7 +1,7 @@
 /* The panel beside the map: the form of one card, read again with each key that is typed. */
 
-import { element, post, sentence } from "./dom.js";
-import { entryParts, nodeConfig, renamedOutcomes, rows } from "./form.js";
+import { element, get, post, sentence } from "./dom.js";
+import { entryParts, misnamed, namesOf, nodeConfig, renamedOutcomes, rows } from "./form.js";
 import { ENTRY } from "./draft.js";
 import { showMail } from "./mails.js";
 
@@ -24,9 +24,8 @@ export class Panel {
   async open(key, { focus = true } = {}) {
     const { builder } = this;
     const asked = (this.asked = Symbol(key));
-    const response = await post(builder.urls.panel, { draft: builder.draft, key });
-    if (!response.ok || this.asked !== asked) return;
-    const html = await response.text();
+    const html = await this.ask(key, () => this.open(key, { focus }));
+    if (this.asked !== asked || html === null) return;
     if (!html) return this.close();
     this.key = key;
     this.root.innerHTML = html;
@@ -36,6 +35,34 @@ export class Panel {
     this.mark();
     this.problems();
     if (focus) this.first()?.focus();
+  }
+
+  /** The panel of a card as the server has it now; null where it can't be had, which is said. */
+  async ask(key, again) {
+    const { builder } = this;
+    try {
+      const response = await post(builder.urls.panel, { draft: builder.draft, key });
+      if (response.ok) return await response.text();
+      builder.fail(response.status, again);
+    } catch {
+      builder.fail(0, again);
+    }
+    return null;
+  }
+
+  /** Show where the card leads as the map has it: outcomes come, go and lead elsewhere. */
+  async ways() {
+    const { builder, key } = this;
+    const old = this.root.querySelector("[data-ways]");
+    const card = builder.cards[key];
+    if (!old || !card || old.dataset.ways === JSON.stringify(card.ways)) return;
+    const html = await this.ask(key, () => this.ways());
+    if (html === null || this.key !== key || !old.isConnected) return;
+    const fresh = element("template");
+    fresh.innerHTML = html;
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    old.replaceWith(fresh.content.querySelector("[data-ways]") ?? "");
+    if (focused) document.getElementById(focused)?.focus();
   }
 
   first() {
@@ -125,7 +152,20 @@ export class Panel {
     if (!builder.editable || key === null) return;
     this.reveal();
     if (key === ENTRY) builder.setEntry(entryParts(root), kind);
-    else builder.configure(key, nodeConfig(root), renamedOutcomes(root), kind);
+    else {
+      const renamed = renamedOutcomes(root);
+      this.follow(renamed);
+      builder.configure(key, nodeConfig(root), renamed, kind);
+    }
+    this.problems();
+  }
+
+  /** What is chosen below for an outcome goes by its new name from now on. */
+  follow(renamed) {
+    for (const select of this.root.querySelectorAll("[data-outcome]")) {
+      const old = select.dataset.outcome;
+      if (Object.hasOwn(renamed, old)) select.dataset.outcome = renamed[old];
+    }
   }
 
   rename(input) {
@@ -181,7 +221,8 @@ export class Panel {
   }
 
   nameVariant(row) {
-    const taken = rows(this.root, "variants").map((one) => one.querySelector('[data-part="name"]').value);
+    const typed = rows(this.root, "variants").map((one) => one.querySelector('[data-part="name"]').value);
+    const taken = [...typed, ...namesOf(this.root, "variants")];
     const name = [..."abcdefghijklmnopqrstuvwxyz"].find((letter) => !taken.includes(letter)) ?? "";
     row.querySelector('[data-part="name"]').value = name;
     row.dataset.old = name;
@@ -249,7 +290,7 @@ export class Panel {
 
   async editTemplate(pick) {
     const slug = pick.querySelector("select").value;
-    const response = await fetch(`${this.builder.urls.preview}?template=${encodeURIComponent(slug)}`);
+    const response = await get(`${this.builder.urls.preview}?template=${encodeURIComponent(slug)}`);
     const found = response.ok ? await response.json() : {};
     if (found.source) this.writeTemplate(pick, { slug, edit: found.edit, ...found.source });
   }
@@ -298,6 +339,21 @@ export class Panel {
       line.append(element("span", { "data-level": problem.level }, [sentence(problem)]));
       line.hidden = false;
     }
+    const name = this.root.querySelector("#jb-name");
+    if (name && !name.value.trim()) {
+      this.misname(name.parentElement, `Give the journey a name. Until then it is still called “${this.builder.draft.name ?? ""}”.`);
+    }
+    for (const kind of ["paths", "variants"]) {
+      for (const [row, words] of misnamed(this.root, kind)) this.misname(row, words);
+    }
+  }
+
+  /** Say of a row that what is typed can't be its name. */
+  misname(row, words) {
+    const line = row.querySelector(":scope > .jb-problem") ?? row.closest("[data-place]").querySelector(":scope > .jb-problem");
+    row.classList.add("jb-invalid");
+    line.append(element("span", { "data-level": "error" }, [words]));
+    line.hidden = false;
   }
 
   fieldOf(place) {

@@ -1,5 +1,7 @@
 /* The map as a file: the server's SVG, or a PNG painted from it. */
 
+import { get } from "./dom.js";
+
 const SHARP = 2;
 const MOST = 12_000;
 
@@ -11,9 +13,11 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** Save the map as a PNG, twice as sharp as on the screen. */
+/** Save the map as a PNG, twice as sharp as on the screen. Throws where it can't be had. */
 export async function savePng(url, name) {
-  const text = await (await fetch(url)).text();
+  const response = await get(url);
+  if (!response.ok) throw new Error(`The picture was answered with ${response.status}.`);
+  const text = await response.text();
   const image = new Image();
   const loaded = new Promise((resolve, reject) => {
     image.onload = resolve;
