@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,9 +107,10 @@ class Publication(Pages):
         nothing_new = old is not None and not publishing.unpublished(journey)
         names = names_in(journey.draft, old)
         drawn = read_nodes(journey.draft, names)
-        standing = self._standing(journey, drawn, read_nodes(old, names), nothing_new)
+        standing = self._standing(journey, drawn, nothing_new)
         if request.method == "POST":
-            done = self._publish(request, journey, standing, nothing_new)
+            chosen = moves(request.POST, standing)
+            done = self._publish(request, journey, chosen, set(drawn), nothing_new)
             if done is not None:
                 return done
         problems = publishing.problems(journey)
@@ -140,18 +141,23 @@ class Publication(Pages):
         )
 
     @staticmethod
-    def _standing(
-        journey: Journey, drawn: Mapping[str, Card], before: Mapping[str, Card], nothing_new: bool
-    ) -> list[Stand]:
+    def _standing(journey: Journey, drawn: Mapping[str, Card], nothing_new: bool) -> list[Stand]:
         """Where people stand who could move; where nothing is new, those of older versions."""
         found = publishing.standing(journey, journey.draft)
         if nothing_new and journey.live_version is not None:
             found = [one for one in found if one.version < journey.live_version.number]
-        standing = stands(found, {**drawn, **before})
-        old = journey.live_version.definition if journey.live_version else {}
+        numbers = {one.version for one in found}
+        versions = journey.versions.filter(number__in=numbers).order_by("number")
+        definitions = dict(versions.values_list("number", "definition")) if numbers else {}
+        names = names_in(journey.draft, *definitions.values())
+        cards = dict(drawn)
+        for definition in definitions.values():  # the newest last: a step is called as it is there
+            cards.update(read_nodes(definition, names))
+        standing = stands(found, cards)
         soon = publishing.over_by_then(journey, found, now())
         for stand in standing:
-            target = publishing.nearest(stand.node, old, journey.draft)
+            newest = definitions[max(stand.versions)]
+            target = publishing.nearest(stand.node, newest, journey.draft)
             stand.at_once = soon.get(stand.node, 0)
             if target is None:
                 stand.move, stand.move_words = "exit", "leave the journey"
@@ -163,10 +169,20 @@ class Publication(Pages):
         return standing
 
     def _publish(
-        self, request: HttpRequest, journey: Journey, standing: list[Stand], nothing_new: bool
+        self,
+        request: HttpRequest,
+        journey: Journey,
+        chosen: Mapping[str, Move],
+        kept: Collection[str],
+        nothing_new: bool,
     ) -> HttpResponse | None:
         revision = request.POST.get("revision", "")
-        chosen = moves(request.POST, standing)
+        unknown = [move.node for move in chosen.values() if move.node and move.node not in kept]
+        if unknown:
+            messages.error(
+                request, f"There is no step “{unknown[0]}” to move people to. Choose again."
+            )
+            return None
         try:
             if nothing_new:
                 return self._move(request, journey, chosen)

@@ -112,6 +112,29 @@ def test_everybody_is_moved_by_one_choice(admin: Client, journey: Journey) -> No
     assert stand() == {("later", 2)}
 
 
+def test_who_stands_versions_behind_goes_on_as_its_own_version_leads(
+    admin: Client, journey: Journey
+) -> None:
+    enroll("u", "v")
+    change(journey, rest=None)
+    publishing.publish(journey, at=NOW)  # they finish where they are, on version 1
+    change(journey, rest=None, later={"kind": "wait", "for": "3d", "next": "done"})
+    page = seen(admin, journey, "publish")
+    assert "The 2 at “Wait 7 days”, which is gone, go on at “Wait 3 days”." in page
+    post(admin, journey, "publish", all="everybody", revision=journey.draft_revision)
+    assert stand() == {("later", 3)}
+
+
+def test_nobody_is_moved_to_a_step_that_is_not_there(admin: Client, journey: Journey) -> None:
+    enroll("u")
+    change(journey, rest=None)
+    form = {"all": "each", "move-rest": "to:nope", "revision": journey.draft_revision}
+    page = admin.post(url(journey, "publish"), form).content.decode()
+    assert "There is no step “nope” to move people to." in page
+    journey.refresh_from_db()
+    assert (journey.versions.count(), stand()) == (1, {("rest", 1)})
+
+
 def test_who_has_nowhere_to_go_leaves(admin: Client, journey: Journey) -> None:
     enroll("u")
     nodes = {"fresh": {"kind": "wait", "for": "1d"}}
