@@ -35,6 +35,8 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 class SignInFailureAdmin(AccessAttemptAdmin, ModelAdmin):
     """Failed sign-ins; deleting a row lets somebody in again at once."""
 
+    actions = ()  # Axes' own needs a request that has just failed to sign in
+
 
 @admin.register(AccessLog)
 class SignInAdmin(AccessLogAdmin, ModelAdmin):

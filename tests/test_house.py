@@ -15,6 +15,7 @@ from typing import Any
 import django_rq
 import psutil
 import pytest
+from axes.models import AccessAttempt
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
@@ -135,6 +136,13 @@ def test_ten_wrong_passwords_lock_the_user_out(
     assert answers == [200] * 9 + [429]
     right = {"username": admin_user.username, "password": "password"}
     assert client.post(reverse("admin:login"), right).status_code == 429
+
+
+def test_axes_own_cleaning_is_not_offered(admin_client: Client) -> None:
+    AccessAttempt.objects.create(username="ann", failures_since_start=3, path_info="/admin/login/")
+    page = reverse("admin:axes_accessattempt_changelist")
+    assert "delete_selected" in (text := admin_client.get(page).text)
+    assert "cleanup_expired_attempts" not in text
 
 
 class Scripts(HTMLParser):
