@@ -106,8 +106,9 @@ def nothing_remembered() -> None:
 
 @pytest.fixture
 def groups(db: None) -> None:
-    """The groups as the migration makes them; tests that empty the tables take them away."""
+    """The groups as the migrations make them; tests that empty the tables take them away."""
     import_module("journeys.migrations.0004_groups").make_groups(apps, None)
+    import_module("journeys.migrations.0009_owners_unlock").let_owners_unlock(apps, None)
 
 
 def missing(what: str) -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings as django_settings
+from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -136,6 +137,29 @@ def test_ten_wrong_passwords_lock_the_user_out(
     assert answers == [200] * 9 + [429]
     right = {"username": admin_user.username, "password": "password"}
     assert client.post(reverse("admin:login"), right).status_code == 429
+
+
+@pytest.mark.usefixtures("groups")
+def test_an_owner_lets_in_again_who_is_locked_out(
+    client: Client, settings: Any, admin_user: Any, django_user_model: Any
+) -> None:
+    settings.AXES_ENABLED = True
+    wrong = {"username": admin_user.username, "password": "wrong"}
+    answers = [client.post(reverse("admin:login"), wrong).status_code for _ in range(10)]
+    assert answers[-1] == 429
+    owner = django_user_model.objects.create_user("o", is_staff=True)
+    owner.groups.add(Group.objects.get(name="Owner"))
+    settings.AXES_ENABLED = False  # the test client signs in without a request
+    other = Client()
+    other.force_login(owner)
+    settings.AXES_ENABLED = True
+    page = reverse("admin:axes_accessattempt_changelist")
+    assert page in other.get(reverse("admin:index")).text
+    attempt = AccessAttempt.objects.get()
+    chosen = {"action": "delete_selected", "_selected_action": attempt.pk, "post": "yes"}
+    assert other.post(page, chosen).status_code == 302
+    right = {"username": admin_user.username, "password": "password"}
+    assert client.post(reverse("admin:login"), right).status_code == 302
 
 
 def test_axes_own_cleaning_is_not_offered(admin_client: Client) -> None:
