@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from contacts.values import words_duration
 
 
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -23,7 +28,15 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, "Page not found", 404)
 
 
-def _page(request: HttpRequest, title: str, status: int, template: str = "") -> HttpResponse:
+def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Whoever signs in has failed too often."""
+    wait = words_duration(settings.AXES_COOLOFF_TIME)
+    return _page(request, "Too many failed sign-ins", 429, "locked_out.html", wait=wait)
+
+
+def _page(
+    request: HttpRequest, title: str, status: int, template: str = "", **more: Any
+) -> HttpResponse:
     """In the admin's look for who works here; whoever comes by a link of a mail sees no admin."""
     user = getattr(request, "user", None)
     inside = user is not None and admin.site.has_permission(request)
@@ -32,5 +45,6 @@ def _page(request: HttpRequest, title: str, status: int, template: str = "") -> 
         "title": title,
         "status": status,
         "layout": "contacts/admin/page.html" if inside else "plain.html",
+        **more,
     }
     return render(request, template or f"{status}.html", context, status=status)

@@ -136,7 +136,11 @@ def test_ten_wrong_passwords_lock_the_user_out(
     answers = [client.post(reverse("admin:login"), wrong).status_code for _ in range(10)]
     assert answers == [200] * 9 + [429]
     right = {"username": admin_user.username, "password": "password"}
-    assert client.post(reverse("admin:login"), right).status_code == 429
+    answer = client.post(reverse("admin:login"), right)
+    assert answer.status_code == 429
+    assert "for 15 minutes." in answer.text
+    assert f'href="{reverse("admin:login")}"' in answer.text
+    assert "nav-sidebar" not in answer.text
 
 
 @pytest.mark.usefixtures("groups")
