@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from contacts.values import words_duration
@@ -26,6 +26,11 @@ def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
 def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """There is no such page."""
     return _page(request, "Page not found", 404)
+
+
+def nowhere(request: HttpRequest, **_: str) -> NoReturn:
+    """An address of Django's that is none here."""
+    raise Http404
 
 
 def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:

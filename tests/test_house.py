@@ -19,6 +19,7 @@ import pytest
 from axes.models import AccessAttempt
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, ImproperlyConfigured
 from django.db import DataError, connection
 from django.http import HttpResponse
@@ -317,6 +318,11 @@ def test_a_number_out_of_postgresqls_range_is_no_error_of_ours() -> None:
         FitText(lambda request: HttpResponse()).process_exception(
             RequestFactory().get("/admin/"), caught.value
         )
+
+
+def test_there_is_no_way_from_a_row_to_a_page_on_the_site(admin_client: Client) -> None:
+    kinds = ContentType.objects.values_list("pk", flat=True)
+    assert {admin_client.get(f"/admin/r/{pk}/1/").status_code for pk in kinds} == {404}
 
 
 @pytest.mark.django_db
