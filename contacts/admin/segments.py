@@ -31,6 +31,7 @@ from contacts.clock import now
 from contacts.models import Segment
 from contacts.problems import Problems
 
+BOTH = "Untick this, or remove the condition below: members are by the one or the other."
 DAYS = 30
 CHART = {
     "animation": False,
@@ -70,10 +71,12 @@ class SegmentForm(forms.ModelForm):
                 self.fields["condition"].for_segment(self.instance.slug)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """A new segment needs the one or the other."""
+        """A new segment needs the one or the other, and not both."""
         data: dict[str, Any] = super().clean() or {}
         if self.instance.pk or self.errors:
             return data
+        if data.get("by_hand") and data.get("condition") is not None:
+            raise ValidationError({"by_hand": BOTH})
         if data.get("by_hand"):
             self.instance.condition = data["condition"] = None
         elif data.get("condition") is None:

@@ -549,6 +549,17 @@ def test_a_segment_needs_a_condition_or_hands(admin_client: Client):
     assert Segment.objects.get().is_static
 
 
+def test_a_condition_of_a_segment_by_hand_is_not_dropped(admin_client: Client):
+    condition = {"attribute": "plan", "op": "eq", "value": "pro"}
+    both = {"name": "X", "slug": "x", "condition": json.dumps(condition), "by_hand": "on"}
+    answer = admin_client.post(at("segment_add"), both)
+    assert "Untick this, or remove the condition" in answer.text
+    assert not Segment.objects.exists()
+    del both["by_hand"]
+    assert admin_client.post(at("segment_add"), both).status_code == 302
+    assert Segment.objects.get().condition == condition
+
+
 def test_a_segment_that_others_use_is_not_deleted_and_says_by_whom(admin_client: Client):
     vip = Segment.objects.create(slug="vip", name="VIP")
     good = Segment.objects.create(
