@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, cast
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
@@ -23,7 +22,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from contacts import exporting, identity, ingest, lookup
+from contacts import exporting, identity, ingest, lookup, zones
 from contacts.admin import members, panels, privacy, sharing, timeline
 from contacts.admin.base import AsStored, LargeList
 from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter, number
@@ -68,10 +67,8 @@ class ContactForm(forms.ModelForm):
     def clean_timezone(self) -> str:
         """One that there is; what came in long ago may stay."""
         zone: str = self.cleaned_data["timezone"]
-        zones = available_timezones()
-        if zone and zone not in zones and "timezone" in self.changed_data:
-            meant = next((one for one in zones if one.lower() == zone.lower()), "Europe/Berlin")
-            raise forms.ValidationError(f"“{zone}” is no time zone. Write it as {meant}.")
+        if zone and "timezone" in self.changed_data and (wrong := zones.fault(zone)):
+            raise forms.ValidationError(wrong)
         return zone
 
 

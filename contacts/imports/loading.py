@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from contacts import bulk, catalogue
+from contacts import bulk, catalogue, zones
 from contacts.identity import Directory, Person, joined
 from contacts.imports import hooks
 from contacts.imports.mapping import Column, Reader, Reading
@@ -79,6 +79,9 @@ class Loader:
         email = reading.fields.get("email")
         if email is not None and not ADDRESS.fullmatch(email):
             raise Refused("unfit", f"“{email[:50]}” is no email address.")
+        zone = reading.fields.get("timezone")
+        if zone is not None and (wrong := zones.fault(zone)):
+            raise Refused("unfit", wrong)
         item = Identify(created_at=reading.created_at, **reading.fields)  # type: ignore[arg-type]
         return clean_ids(item, reading.attributes, at)
 

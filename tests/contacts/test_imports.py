@@ -320,6 +320,25 @@ def test_contacts_come_in_with_types():
     assert facts[0].payload["changes"]["external_id"] == {"old": None, "new": "u1"}
 
 
+def test_a_time_zone_that_there_is_not_is_refused_with_its_row():
+    text = (
+        "external_id,timezone\nu1,Europe/Berlin\nu2,Mars/Phobos\nu3,europe/berlin\nu4,\n"
+        f"u5,{'x' * 100}\n"
+    )
+    source = prepared(text)
+    running.check(source)
+    running.run_due()
+    source.refresh_from_db()
+    assert (source.preview["created"], source.preview["refused"]) == (2, 3)
+    source = imported(text)
+    assert account(source) == (2, 0, 0, 3)
+    assert list(source.refused_rows.values_list("line", "reason")) == [
+        (3, "“Mars/Phobos” is no time zone. Write it as Europe/Berlin."),
+        (4, "“europe/berlin” is no time zone. Write it as Europe/Berlin."),
+        (6, f"“{'x' * 50}” is no time zone. Write it as Europe/Berlin."),
+    ]
+
+
 def test_every_row_is_accounted_for():
     record(Identify({"plan": "pro"}, external_id="same"), Identify({}, external_id="other"))
     source = imported(
