@@ -100,16 +100,19 @@ class Reading:
 def recognise(names: Sequence[str], sample: Sequence[Row]) -> list[Column]:
     """A mapping to begin with: fields by their names, all else attributes of the type they show."""
     known = dict(AttributeName.objects.values_list("name", "types"))
+    fields: set[str] = set()
     taken: set[str] = set()
     targets: set[str] = set()
     columns = []
     for index, name in enumerate(names):
         plain = re.sub(r"[^a-z]", "", name.lower())
-        to = next((to for to, words in _KNOWN.items() if plain in words and to not in taken), "")
+        to = next((to for to, words in _KNOWN.items() if plain in words and to not in fields), "")
         if index < len(REFUSED) and tuple(names[: len(REFUSED)]) == REFUSED:
             columns.append(Column(name, "skip"))  # what a file of refused rows has in front
         elif to:
-            taken.add(to)
+            fields.add(to)
+            if to != "language":  # the one field by whose name an attribute may be called
+                taken.add(to)
             columns.append(Column(name, to))
         elif not name or name in taken:
             columns.append(Column(name, "skip"))

@@ -201,6 +201,17 @@ def test_columns_are_recognised_by_name_and_cells():
     ]
 
 
+@pytest.mark.django_db
+def test_the_language_is_recognised_as_the_docs_say():
+    found = mapping.recognise(["email", "locale", "language", "language"], [])
+    assert [(column.to, column.target) for column in found] == [
+        ("email", ""),
+        ("language", ""),
+        ("attribute", "language"),
+        ("skip", ""),
+    ]
+
+
 def test_a_mapping_says_what_is_wrong_with_it():
     columns = [
         Column("a", "email"),

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     """``manage.py import_contacts FILE.csv``."""
 
     help = (
-        "Import contacts from a CSV file: external_id, email, timezone, language and created_at are"
+        "Import contacts from a CSV file: external_id, email, timezone, locale and created_at are"
         " the contact's own fields, every other column is an attribute."
     )
 
