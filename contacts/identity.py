@@ -136,6 +136,14 @@ def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def _as_written(item: Identify, person: Person) -> Mapping[str, Any]:
+    """What an item sets, without an address that the person has, be it written otherwise."""
+    email = item.set.get("email")
+    if item.respell or not email or email.lower() != person.email.lower():
+        return item.set
+    return {name: value for name, value in item.set.items() if name != "email"}
+
+
 class Directory:
     """The contacts that a batch means, found and made as its items come one after the other."""
 
@@ -208,7 +216,7 @@ class Directory:
             payload = joined(payload, self._name(person, item.external_id))
         if item.anonymous_id:
             self._link(item.anonymous_id, person)
-        payload = joined(payload, self.set(person, item.set))
+        payload = joined(payload, self.set(person, _as_written(item, person)))
         if item.language:
             payload = joined(payload, person.become(language=item.language))
         return person, payload

@@ -64,7 +64,8 @@ class Identify:
     """Who somebody is. ``set`` works as the ``update`` node does: null removes, dots make objects.
 
     ``email`` finds the contact where there is no ``external_id``, and is set like ``set["email"]``.
-    ``created_at`` counts only where the contact is made by this.
+    ``created_at`` counts only where the contact is made by this. Without ``respell`` an address
+    that is known already stays written as it is.
     """
 
     set: Mapping[str, Any] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Identify:
     timezone: str | None = None
     language: str | None = None
     created_at: datetime | None = None
+    respell: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def clean_ids(item: Identify, changes: dict[str, Any], received_at: datetime) ->
         email=email,
         language=_text("language", item.language),
         created_at=_moment(item.created_at, received_at),
+        respell=item.respell,
     )
 
 

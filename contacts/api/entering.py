@@ -21,7 +21,9 @@ router = Router()
 
 
 def enter(request: HttpRequest) -> Received:
-    """Ask the person in; a ``messageId`` that is known changes nothing."""
+    """Ask the person in; a ``messageId`` that is known changes nothing. A known address stays
+    written as it is: it says who is meant.
+    """
     message = bodies.read(request, bodies.MAX_CALL)
     at = now()
     authorize(request, message, at)
@@ -48,6 +50,7 @@ def _who(message: Mapping[str, Any]) -> Identify:
         external_id=message.get("userId"),
         anonymous_id=message.get("anonymousId"),
         email=message.get("email"),
+        respell=False,
     )
 
 

@@ -69,6 +69,22 @@ def test_the_api_enters_whom_it_means(client: Client) -> None:
     assert len(found) == Contact.objects.count() == 4
 
 
+def test_entering_leaves_an_address_written_as_it_is(client: Client) -> None:
+    ingest.record(
+        [Identify(email="mm5@qa.de"), Identify(external_id="u1", email="bo@qa.de")],
+        received_at=clock.now(),
+    )
+    for who in (
+        {"email": "MM5@qa.de"},
+        {"userId": "u2", "email": "mM5@qa.de"},
+        {"userId": "u1", "email": "Bo@qa.de"},
+        {"email": "New@qa.de"},
+    ):
+        assert call(client, journey="greet", **who).status_code == 200
+    people = Contact.objects.order_by("id").values_list("external_id", "email")
+    assert list(people) == [("u2", "mm5@qa.de"), ("u1", "bo@qa.de"), (None, "New@qa.de")]
+
+
 def test_a_call_that_is_repeated_enters_once(client: Client) -> None:
     for accepted in (1, 0):
         answer = call(client, journey="greet", userId="u1", messageId="m1").json()
