@@ -404,7 +404,11 @@ def standing(source: Import) -> dict[str, Any]:
     """What the page of an import shows."""
     preview = source.preview
     checked = source.status in (STATUS.CHECKED, STATUS.CHECKING)
-    position = preview.get("position", preview.get("rows", 0)) if checked else source.position
+    position, rows = source.position, source.rows
+    if checked:
+        position = preview.get("position", preview.get("rows", 0))
+    elif source.status in UNDOING:
+        position, rows = running.taken_back(source), source.position
     counts = preview if checked else vars(source)
     words = {
         "created": "created",
@@ -415,8 +419,10 @@ def standing(source: Import) -> dict[str, Any]:
     return {
         "working": source.status in running.AT_WORK,
         "checked": checked,
+        "paused": source.status == STATUS.PAUSED,
         "position": position,
-        "share": round(100 * position / source.rows) if source.rows else None,
+        "rows": rows,
+        "share": round(100 * position / rows) if rows else None,
         "counts": [(words[name], counts.get(name, 0)) for name in words],
         "shown": preview.get("shown", [])
         if checked

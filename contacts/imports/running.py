@@ -320,6 +320,12 @@ def undone(source: Import) -> Undone:
     return Undone(**{name: source.preview.get(name, 0) for name in ("gone", "back", "kept")})
 
 
+def taken_back(source: Import) -> int:
+    """How many rows are behind those that are still to be taken back: it goes from the end."""
+    last = source.chunks.order_by("-position").values_list("position", flat=True).first()
+    return source.position if last is None else max(0, source.position - last - SIZE)
+
+
 def _undo_next(source: Import) -> bool:
     """Take back the last chunk that is left; False where none is."""
     stored = Import.objects.select_for_update().get(pk=source.pk)

@@ -825,6 +825,34 @@ def test_an_import_from_upload_to_undo(admin_client: Client):
     assert "moved on meanwhile" in late.content.decode()
 
 
+def test_an_import_says_how_far_it_is_paused_or_being_undone(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(running, "SIZE", 2)
+    source = upload(admin_client, "email\n" + "".join(f"{n}@x.org\n" for n in range(5)))
+    admin_client.post(at("import_columns", source.pk), options(source))
+    running.run_due()
+
+    def page() -> str:
+        return admin_client.get(at("import_change", source.pk)).text
+
+    running.start(source)
+    running.run(source, stop_at=clock.now())
+    running.pause(source)
+    assert "2 of 5 rows." in page()
+    assert 'value="40"' in page()
+    running.start(source)
+    running.run_due()
+    running.undo(source)
+    for taken in (0, 1, 3):
+        assert f"{taken} of 5 rows taken back." in page()
+        assert f'value="{20 * taken}"' in page()
+        running.run(source, stop_at=clock.now())
+    assert running.taken_back(source) == 5
+    running.run_due()
+    assert "rows taken back" not in page()
+
+
 def test_an_import_makes_the_segment_it_adds_everybody_to(admin_client: Client):
     Segment.objects.create(slug="spring-fair", name="Fair of spring")
     pros = Segment.objects.create(
