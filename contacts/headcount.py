@@ -33,13 +33,15 @@ _STEPS = 20_000
 class Headcount:
     """How many of ``total`` contacts; ``count`` is None where it took too long to say.
 
-    ``exact`` is False where both are an estimate from a sample; ``sampled`` of it match.
+    ``exact`` is False where both are an estimate from ``judged`` contacts, of which ``sampled``
+    match.
     """
 
     count: int | None
     total: int | None
     exact: bool = True
     sampled: int = 0
+    judged: int = SAMPLE
 
     def words(self) -> str:
         """The number as a sentence."""
@@ -48,7 +50,7 @@ class Headcount:
         if self.exact:
             number = "1 contact matches" if self.count == 1 else f"{self.count:,} contacts match"
             return f"{number} now{self._share()}."
-        how = f" Counting all takes too long, so this is an estimate from {SAMPLE:,} of them."
+        how = f" Counting all takes too long, so this is an estimate from {self.judged:,} of them."
         if self.sampled >= SURE:
             return f"About {self.count:,} contacts match now{self._share()}.{how}"
         return f"Fewer than {self._most():,} contacts match now.{how}"
@@ -62,7 +64,7 @@ class Headcount:
     def _most(self) -> int:
         """A bound that holds 95 times in 100: of so many found, three more and twice their root."""
         found = self.sampled + 2 * self.sampled**0.5 + 3
-        return _rounded_up(found * (self.total or 0) / SAMPLE)
+        return _rounded_up(found * (self.total or 0) / self.judged)
 
 
 def headcount(condition: Condition, now: datetime, *, seconds: float = SECONDS) -> Headcount:
@@ -84,16 +86,19 @@ def headcount(condition: Condition, now: datetime, *, seconds: float = SECONDS) 
 
 
 def _estimate(matching: models.QuerySet[Contact]) -> Headcount:
+    few = Contact.objects.order_by("pk").values_list("pk", flat=True)[: SAMPLE + 1]
+    if len(few) <= SAMPLE:
+        return Headcount(matching.filter(pk__in=list(few)).count(), len(few))
     ends = Contact.objects.aggregate(first=models.Min("pk"), last=models.Max("pk"))
-    if ends["first"] is None:
-        return Headcount(0, 0)
     ids = range(ends["first"], ends["last"] + 1)
     # The same ids for the same contacts, so that the number does not jump about while one types.
-    chosen = random.Random(ends["last"]).sample(ids, min(SAMPLE, len(ids)))  # noqa: S311
+    chosen = random.Random(ends["last"]).sample(ids, SAMPLE)  # noqa: S311
     there = Contact.objects.filter(pk__in=chosen).count()
+    if not there:
+        return Headcount(None, None, exact=False)
     found = matching.filter(pk__in=chosen).count()
     scale = len(ids) / len(chosen)
-    return Headcount(_rounded(found * scale), _rounded(there * scale), exact=False, sampled=found)
+    return Headcount(_rounded(found * scale), _rounded(there * scale), False, found, there)
 
 
 def _rounded(number: float) -> int:

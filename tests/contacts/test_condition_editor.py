@@ -248,7 +248,21 @@ def test_when_the_exact_count_takes_too_long_a_sample_is_judged(
     assert 60 <= found.count <= 150
     percent = 100 * found.count / (found.total or 1)
     assert found.words().startswith(f"About {found.count} contacts match now, {percent:.0f}% of")
-    assert "estimate" in found.words()
+    assert "estimate from 200 of them" in found.words()
+    # Where contacts are gone, fewer are among the ids that were drawn.
+    gone = Contact.objects.order_by("pk").values_list("pk", flat=True)[1:150]
+    Contact.objects.filter(pk__in=list(gone)).delete()
+    calls.clear()
+    found = headcount(condition, NOW)
+    assert not found.exact
+    assert 60 <= found.judged < 200
+    assert f"estimate from {found.judged} of them" in found.words()
+    # Where there are no more than are judged, that is no estimate.
+    monkeypatch.setattr(counting, "SAMPLE", 251)
+    calls.clear()
+    found = headcount(condition, NOW)
+    assert (found.exact, found.total) == (True, 251)
+    assert found.count == Contact.objects.filter(attributes__plan="pro").count()
 
 
 def test_when_even_the_sample_takes_too_long_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
