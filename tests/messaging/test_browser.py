@@ -19,6 +19,10 @@ def test_a_marketer_writes_a_mail_and_sees_it(signed_in_page: Any) -> None:
     page.goto(f"{page.site}/admin/messaging/template/add/")
     page.locator("#id_name").press_sequentially("Spring news")
     assert page.input_value("#id_slug") == "spring-news"
+    # Nothing was shown yet, so nothing is spoken of as shown.
+    page.fill("#id_subject", "Hello {{ contact.first_name")
+    page.wait_for_selector(".m-error")
+    assert not page.is_visible(".m-stale-note")
     page.fill("#id_subject", "Hello {{ contact.first_name }}")
     page.fill("#id_markdown", "# Spring\n\nDear {{ contact.first_name }}")
     page.wait_for_function("document.querySelector('[data-subject]').textContent === 'Hello Zoë'")
@@ -31,6 +35,7 @@ def test_a_marketer_writes_a_mail_and_sees_it(signed_in_page: Any) -> None:
     page.fill("#id_markdown", "# Spring\n\n{% if contact.vip %}")
     page.wait_for_selector(".m-error")
     assert "Line 3" in page.inner_text(".m-problems")
+    assert page.is_visible(".m-stale-note")
 
     # Another format.
     page.fill("#id_markdown", "")

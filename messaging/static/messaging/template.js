@@ -124,6 +124,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   let asked = 0;
+  let seen = false; // whether a mail was shown at all
   const show = async () => {
     const number = ++asked;
     let found;
@@ -136,8 +137,9 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     if (number !== asked) return;
     showProblems(found.problems);
-    preview.classList.toggle("m-stale", found.problems.some((problem) => problem.level === "error"));
+    preview.classList.toggle("m-stale", seen && found.problems.some((problem) => problem.level === "error"));
     if (!found.shown_for) return;
+    seen = true;
     part("subject").textContent = found.subject;
     part("text").textContent = found.text;
     part("shown-for").textContent = found.shown_for;
