@@ -232,6 +232,15 @@ def test_a_number_that_comes_too_late_leaves_what_is_asked_next_pending(page: An
     page.get_by_text("Plan is team.").wait_for()
 
 
+def test_names_stand_in_words_as_they_are_written(page: Any) -> None:
+    show(page, {"event": "order_placed"})
+    page.get_by_text("order_placed at least once.", exact=True).wait_for()
+    show(page, {"attribute": "address.city", "op": "is_set"})
+    page.get_by_text("address.city is set.", exact=True).wait_for()
+    show(page, {"event": "bought"})
+    page.get_by_text("Bought at least once.", exact=True).wait_for()
+
+
 def test_problems_stand_at_their_rows(page: Any) -> None:
     show(page, {"all": [{"attribute": "plan", "op": "is_set"}, {"attribute": "plan", "op": "eq"}]})
     said = page.locator(".ce-row").nth(1).get_by_text("Give a value.")

@@ -101,7 +101,9 @@ export class Summary {
   }
 }
 
+/** With a capital, but where it begins with what can only be a name: those are case-sensitive. */
 function sentence(words) {
-  const shown = words.charAt(0).toUpperCase() + words.slice(1);
+  const named = /^\S*[_.\d]/.test(words);
+  const shown = named ? words : words.charAt(0).toUpperCase() + words.slice(1);
   return /[.!?]$/.test(shown) ? shown : `${shown}.`;
 }
