@@ -11,6 +11,9 @@ from django.utils.safestring import SafeString
 
 from contacts.values import words_duration
 
+#: From so many days on, hours say nothing.
+MANY = timedelta(days=10)
+
 
 def moment(at: datetime | None) -> SafeString | str:
     """``23 Nov 2026, 20:46`` in a <time> with the exact instant; an empty text for None."""
@@ -30,15 +33,18 @@ def plain(at: datetime) -> str:
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """``3 hours ago``, ``in 2 days``, by the largest unit alone."""
+    """``3 hours 20 minutes ago``, ``in 2 days``: by the two largest units, of many days by whole
+    ones, and to the nearest.
+    """
     distance = abs(now - at)
     if distance < timedelta(minutes=1):
         return "just now" if at <= now else "in a moment"
-    for size in (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)):
-        if distance >= size:
-            words = words_duration(distance // size * size)
-            return f"{words} ago" if at <= now else f"in {words}"
-    return ""
+    if distance >= MANY:
+        unit = timedelta(days=1)
+    else:
+        unit = timedelta(hours=1) if distance >= timedelta(days=1) else timedelta(minutes=1)
+    words = words_duration((distance + unit / 2) // unit * unit)
+    return f"{words} ago" if at <= now else f"in {words}"
 
 
 def length(taken: timedelta) -> str:

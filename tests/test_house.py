@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,27 @@ def test_dates_are_written_alike_everywhere() -> None:
     moment = datetime(2026, 3, 1, 17, 5, tzinfo=UTC)
     assert localize(moment) == shown.moment(moment) == timing.plain(moment) == "1 Mar 2026, 17:05"
     assert localize(moment.date()) == shown.day(moment) == "1 Mar 2026"
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(seconds=59), "moment"),
+        (timedelta(minutes=5, seconds=20), "5 minutes"),
+        (timedelta(minutes=59, seconds=50), "1 hour"),
+        (timedelta(hours=3, minutes=20), "3 hours 20 minutes"),
+        (timedelta(hours=23, minutes=59, seconds=50), "1 day"),
+        (timedelta(days=1, hours=23, minutes=59), "2 days"),
+        (timedelta(days=1, hours=22, minutes=10), "1 day 22 hours"),
+        (timedelta(days=9, hours=23, minutes=50), "10 days"),
+        (timedelta(days=41, hours=13), "42 days"),
+    ],
+)
+def test_how_far_off_a_time_is(distance: timedelta, words: str) -> None:
+    now = datetime(2026, 3, 1, 17, 5, tzinfo=UTC)
+    moment = words == "moment"
+    assert timing.ago(now + distance, now) == ("in a moment" if moment else f"in {words}")
+    assert timing.ago(now - distance, now) == ("just now" if moment else f"{words} ago")
 
 
 @pytest.mark.django_db
