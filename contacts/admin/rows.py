@@ -45,7 +45,8 @@ class RowsWidget(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        rows = value if isinstance(value, list) else _rows(value or {})
+        # An address of the page can say what a new form begins with, but no rows.
+        rows = value if isinstance(value, list) else _rows(value if isinstance(value, dict) else {})
         context["widget"] |= {"rows": rows, "types": TYPES}
         return context
 

@@ -216,6 +216,13 @@ def test_a_row_that_can_not_be_is_said(admin_client: Client, row: Any, message: 
     assert message.replace("’", "&#x27;") in errors
 
 
+@pytest.mark.parametrize(("page", "rows"), [("contact", "attributes"), ("event", "properties")])
+def test_an_address_that_names_rows_begins_without_them(admin_client: Client, page: str, rows: str):
+    answer = admin_client.get(at(f"{page}_add"), {rows: "abc"})
+    assert answer.status_code == 200
+    assert 'value="abc"' not in answer.text
+
+
 def test_a_contact_is_made_by_hand(admin_client: Client):
     data = {"external_id": "", "email": "x@y.z", "timezone": "", "language": ""}
     rows = {
