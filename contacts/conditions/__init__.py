@@ -17,12 +17,14 @@ from contacts.conditions.language import (
 from contacts.conditions.logic import All, Any, Not
 from contacts.conditions.operators import OPERATORS, TYPES, Operator, operators_for
 from contacts.conditions.segments import (
+    HOW_LARGE,
     SegmentMember,
     built_on,
     in_order,
     parse_segment,
     segment_problems,
     time_dependent,
+    too_large,
 )
 from contacts.conditions.sql import every, negate, some
 from contacts.conditions.view import OWN_FIELDS, Happened, Occurrence, View, attribute_of
@@ -31,6 +33,7 @@ from contacts.conditions.where import Term, Where, parse_where
 __all__ = [
     "COUNT_OPERATORS",
     "FORMS",
+    "HOW_LARGE",
     "OPERATORS",
     "OWN_FIELDS",
     "TYPES",
@@ -68,4 +71,5 @@ __all__ = [
     "segment_problems",
     "some",
     "time_dependent",
+    "too_large",
 ]

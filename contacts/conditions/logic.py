@@ -30,8 +30,12 @@ class Junction(Condition):
     def time_dependent(self) -> bool:  # type: ignore[override]
         return any(part.time_dependent for part in self.parts)
 
-    def looks_at(self) -> References:
+    @cached_property
+    def _references(self) -> References:
         return References.of(self.parts)
+
+    def looks_at(self) -> References:
+        return self._references
 
     def moments(self, view: View) -> Iterable[datetime]:
         found = (moment for part in self.parts for moment in part.moments(view))

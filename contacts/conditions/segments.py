@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,66 @@ from contacts.conditions.sql import constant
 from contacts.conditions.view import View
 from contacts.problems import Problems
 
+#: So many segments, each inside the one before, are judged on the way down; what is further in is
+#: judged first, and then the way is gone again. Python has an end to how deep calls may go.
+DEEP = 8
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What is known of segments while one question is asked of one contact."""
+
+    known: dict[str, bool] = field(default_factory=dict)
+    depth: int = 0
+
+
+class _First(Exception):
+    """Another segment must be judged first."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+
+class _Inlined:
+    """A segment and those it is built on, as they are stored, and what became of each in SQL."""
+
+    def __init__(self, slug: str) -> None:
+        from contacts.models import Segment
+
+        self.ids: dict[str, int] = {}
+        self.conditions: dict[str, Condition | None] = {}
+        self.expressions: dict[str, Combinable] = {}
+        fresh = {slug}
+        while fresh:
+            rows = Segment.objects.filter(slug__in=fresh).values_list("slug", "pk", "condition")
+            fresh = set()
+            for name, pk, data in rows:
+                self.ids[name] = pk
+                condition = self.conditions[name] = None if data is None else parse_segment(data)
+                fresh |= condition.looks_at().segments if condition else frozenset()
+            fresh -= self.ids.keys()
+
+    def expression(self, slug: str, now: datetime, inside: tuple[str, ...]) -> Combinable:
+        if slug not in self.ids or slug in inside:
+            return constant(False)
+        if slug not in self.expressions:
+            self.expressions[slug] = self._new(slug, now, inside)
+        return self.expressions[slug]
+
+    def _new(self, slug: str, now: datetime, inside: tuple[str, ...]) -> Combinable:
+        from contacts.models import Membership
+
+        condition = self.conditions[slug]
+        if condition is None:
+            members = Membership.objects.filter(segment=self.ids[slug], left_at__isnull=True)
+            return Exists(members.filter(contact=OuterRef("pk")))
+        return condition.expression(now, (*inside, slug))
+
+
+_answers: ContextVar[_Answers | None] = ContextVar("answers", default=None)
+_inlined: ContextVar[_Inlined | None] = ContextVar("inlined", default=None)
+
 
 @dataclass(frozen=True)
 class SegmentMember(Condition):
@@ -33,23 +94,36 @@ class SegmentMember(Condition):
     title: str = field(default="", compare=False)
 
     def holds(self, view: View) -> bool:
-        return view.in_segment(self.slug)
+        """Each segment is judged once, however many others are built on it."""
+        answers = _answers.get()
+        if answers is None:
+            return _ask(self.slug, view)
+        known = answers.known.get(self.slug)
+        if known is None:
+            if answers.depth == DEEP:
+                raise _First(self.slug)
+            answers.depth += 1
+            known = answers.known[self.slug] = view.in_segment(self.slug)
+            answers.depth -= 1
+        return known
 
     def expression(self, now: datetime, inside: tuple[str, ...] = ()) -> Combinable:
         """The segment's own condition in its place; a static segment's open memberships.
 
-        A segment that does not exist, or stands inside itself, has no members.
+        A segment that does not exist, or stands inside itself, has no members. Each is the same
+        object wherever it stands, so that nothing need be said twice to the database.
         """
-        from contacts.models import Membership, Segment
-
-        found = Segment.objects.filter(slug=self.slug).values_list("pk", "condition").first()
-        if found is None or self.slug in inside:
-            return constant(False)
-        pk, data = found
-        if data is None:
-            members = Membership.objects.filter(segment=pk, left_at__isnull=True)
-            return Exists(members.filter(contact=OuterRef("pk")))
-        return parse_segment(data).expression(now, (*inside, self.slug))
+        inlined = _inlined.get()
+        if inlined is not None:
+            return inlined.expression(self.slug, now, inside)
+        inlined = _Inlined(self.slug)
+        token = _inlined.set(inlined)
+        try:
+            for slug in in_order(inlined.conditions):
+                inlined.expression(slug, now, inside)
+            return inlined.expression(self.slug, now, inside)
+        finally:
+            _inlined.reset(token)
 
     def words(self) -> str:
         return f"in the segment {wording.quoted(self.title or self.slug)}"
@@ -59,6 +133,30 @@ class SegmentMember(Condition):
 
     def looks_at(self) -> References:
         return References(segments=frozenset({self.slug}))
+
+
+def _ask(slug: str, view: View) -> bool:
+    """Whether the contact is a member, with what must be known of other segments found out first.
+
+    A segment that stands inside itself has no members there.
+    """
+    answers = _Answers()
+    token = _answers.set(answers)
+    try:
+        asked = [slug]
+        while asked:
+            try:
+                answers.depth = 1
+                answers.known[asked[-1]] = view.in_segment(asked[-1])
+                asked.pop()
+            except _First as first:
+                if first.slug in asked:
+                    answers.known[first.slug] = False
+                else:
+                    asked.append(first.slug)
+        return answers.known[slug]
+    finally:
+        _answers.reset(token)
 
 
 @form("segment", "Segment")
@@ -119,11 +217,12 @@ def segment_problems(
         name: None if name == slug or value is None else parse_segment(value)
         for name, value in data_of.items()
     }
-    conditions[slug] = condition = parse(data, scope, place, problems)
-    if slug in built_on(slug, conditions):
+    conditions[slug] = parse(data, scope, place, problems)
+    inner = built_on(slug, conditions)
+    if slug in inner:
         _report_circle(slug, conditions, place, problems)
-    elif _is_too_large(condition, conditions):
-        problems.error(place, f"The segment “{slug}” is built on too many others.")
+    elif slug in too_large({name: conditions.get(name) for name in {slug, *inner}}):
+        problems.error(place, f"The segment “{slug}” is built on too many others.", HOW_LARGE)
     return problems
 
 
@@ -144,28 +243,29 @@ def _report_circle(
 
 #: So many questions, the ones of inner segments included, may a segment ask.
 MAX_SIZE = 5_000
+HOW_LARGE = (
+    f"With those in their places it may be nested at most {MAX_DEPTH} deep"
+    f" and ask at most {MAX_SIZE:,} questions."
+)
 
 
-def _is_too_large(condition: Condition, conditions: Mapping[str, Condition | None]) -> bool:
-    """Whether, with inner segments in their places, it would be too much for a database."""
-
-    def of_segment(name: str) -> tuple[int, int]:
-        if name not in known:
-            known[name] = (1, 1)  # also where it is met again inside itself
-            inner = conditions.get(name)
-            known[name] = known[name] if inner is None else measure(inner)
-        return known[name]
+def too_large(conditions: Mapping[str, Condition | None]) -> list[str]:
+    """The segments that, with inner ones in their places, would be too much for a database."""
+    known: dict[str, tuple[int, int]] = {}
 
     def measure(part: Condition) -> tuple[int, int]:
         if isinstance(part, SegmentMember):
-            return of_segment(part.slug)
+            return known.get(part.slug, (1, 1))  # also where it stands inside itself
         measured = [measure(child) for child in part.children]
         depth = 1 + max((depth for depth, _ in measured), default=0)
         return depth, sum(size for _, size in measured) or 1
 
-    known: dict[str, tuple[int, int]] = {}
-    depth, size = measure(condition)
-    return depth > MAX_DEPTH + 1 or size > MAX_SIZE
+    for slug in in_order(conditions):
+        condition = conditions[slug]
+        known[slug] = (1, 1) if condition is None else measure(condition)
+    return [
+        slug for slug, (depth, size) in known.items() if depth > MAX_DEPTH + 1 or size > MAX_SIZE
+    ]
 
 
 def _stored() -> dict[str, Any]:

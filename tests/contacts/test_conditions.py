@@ -415,9 +415,77 @@ def test_c5_a_segment_built_on_too_much_is_refused() -> None:
         others[f"s{number}"] = {"any": [inner, inner]}
     assert not conditions.segment_problems("x", {"segment": "s8"}, others)
     found = conditions.segment_problems("x", {"segment": "s19"}, others)
-    assert [problem.message for problem in found] == [
-        "The segment “x” is built on too many others."
+    assert [(problem.message, problem.hint) for problem in found] == [
+        (
+            "The segment “x” is built on too many others.",
+            "With those in their places it may be nested at most 32 deep"
+            " and ask at most 5,000 questions.",
+        )
     ]
+    assert conditions.segment_problems("x", {"segment": "s599"}, tower(600, TOWERS["nested"][1]))
+
+
+@dataclass
+class Member(Seen):
+    """A contact whose segments are judged by their conditions; ``asked`` counts the judgements."""
+
+    built: dict[str, conditions.Condition] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def in_segment(self, slug: str) -> bool:
+        self.asked.append(slug)
+        return self.built[slug].holds(self)
+
+
+def tower(levels: int, top: Any) -> dict[str, Any]:
+    """Segments each of which is built on the one below, as ``top`` makes it of a question."""
+    built: dict[str, Any] = {"s0": {"attribute": "a", "op": "is_set"}}
+    for level in range(1, levels):
+        built[f"s{level}"] = top({"segment": f"s{level - 1}"})
+    return built
+
+
+TOWERS = {
+    "a chain": (600, lambda below: below),
+    "twice each": (600, lambda below: {"any": [below, below]}),
+    "said and denied": (60, lambda below: {"any": [{"not": below}, {"all": [below, below]}]}),
+    "nested": (100, lambda below: {"not": {"all": [{"not": {"any": [{"all": [below]}]}}]}}),
+}
+
+
+@pytest.mark.parametrize("name", TOWERS)
+def test_c5_segments_built_on_segments_are_judged_at_any_height(name: str) -> None:
+    levels, top = TOWERS[name]
+    built = {slug: conditions.parse(data) for slug, data in tower(levels, top).items()}
+    asked = conditions.parse({"segment": f"s{levels - 1}"})
+    for attributes in ({"a": 1}, {}):
+        expected = bool(attributes) or name == "said and denied"
+        member = Member(attributes=attributes, built=built)
+        assert asked.holds(member) == expected
+        assert len(member.asked) <= 4 * levels
+
+
+def test_c5_a_circle_that_was_stored_is_judged_as_it_is_counted() -> None:
+    circle = {f"s{number}": {"segment": f"s{(number + 1) % 20}"} for number in range(20)}
+    built = {slug: conditions.parse(data) for slug, data in circle.items()}
+    assert not conditions.parse({"segment": "s7"}).holds(Member(built=built))
+
+
+def test_c5_an_inner_segment_is_read_and_said_once_to_the_database(
+    django_assert_max_num_queries: Any,
+) -> None:
+    Contact.objects.create(attributes={"a": 1})
+    Contact.objects.create()
+    for slug, data in tower(24, TOWERS["twice each"][1]).items():
+        make_segment(slug, data)
+    with django_assert_max_num_queries(26):
+        assert count({"segment": "s23"}) == 1
+    with django_assert_max_num_queries(26):
+        assert count({"not": {"segment": "s23"}}) == 1
+    make_segment("long0", {"segment": "s3"})
+    for level in range(1, 300):
+        make_segment(f"long{level}", {"segment": f"long{level - 1}"})
+    assert count({"segment": "long299"}) == 1
 
 
 def test_t5_which_segments_look_at_the_time() -> None:

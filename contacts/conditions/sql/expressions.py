@@ -166,15 +166,16 @@ def some(parts: Iterable[Combinable]) -> Combinable:
 
 
 def _joined(connector: str, parts: list[Combinable], neutral: bool) -> Combinable:
-    kept: list[Combinable] = []
+    found: dict[int, Combinable] = {}  # what stands twice, as an inner segment may, is said once
     for part in parts:
         if isinstance(part, Constant):
             if part.value != neutral:
                 return part
         elif isinstance(part, Junction) and part.connector == connector:
-            kept += part.sources
+            found |= {id(source): source for source in part.sources}
         else:
-            kept.append(part)
+            found[id(part)] = part
+    kept = list(found.values())
     if not kept:
         return Constant(neutral)
     return kept[0] if len(kept) == 1 else Junction(connector, *kept)
