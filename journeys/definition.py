@@ -166,17 +166,30 @@ class Definition:
 def parse(data: Any, catalog: Catalog, problems: Problems) -> Definition | None:
     """The definition that ``data`` describes, or None with what is wrong in ``problems``."""
     before = len(problems)
-    definition = read(data, catalog, problems)
+    reader = _reader(data, catalog, problems)
+    definition = reader.read() if reader else None
     wrong = any(problem.level == "error" for problem in problems[before:])
     return None if wrong else definition
 
 
 def read(data: Any, catalog: Catalog, problems: Problems) -> Definition | None:
-    """As `parse`, but what is wrong is left out of the definition; None for what is no mapping."""
+    """As `parse`, but what is wrong is left out of the definition; None for what is no mapping.
+
+    Segments that the file carries must be such that a database can count them: a simulation, which
+    judges in memory, needs no such limit.
+    """
+    reader = _reader(data, catalog, problems)
+    if reader is None:
+        return None
+    reader.counted = True
+    return reader.read()
+
+
+def _reader(data: Any, catalog: Catalog, problems: Problems) -> _Reader | None:
     if not isinstance(data, dict):
         problems.error("", "A journey file must be a mapping.", f"Keys: {', '.join(TOP)}.")
         return None
-    return _Reader(data, _Sections(data, catalog, problems), catalog, problems).read()
+    return _Reader(data, _Sections(data, catalog, problems), catalog, problems)
 
 
 def _keys(data: dict[str, Any], section: str) -> list[str]:
@@ -296,6 +309,9 @@ class _Sections:
 
 class _Reader:
     """Reads the journey itself, against what the file carries and the installation has."""
+
+    #: Whether the segments that it carries will be counted by a database.
+    counted = False
 
     def __init__(
         self, data: dict[str, Any], sections: _Sections, catalog: Catalog, problems: Problems
@@ -562,6 +578,10 @@ class _Reader:
             parsed[slug] = None
             if segment.members is None:
                 parsed[slug] = ConditionSetting().read(segment.when, place)
+        for slug in self._too_large(parsed):
+            self.place(f"segments.{slug}.when").error(
+                f"The segment “{slug}” is built on too many others.", conditions.HOW_LARGE
+            )
         for slug in self.sections.segments:
             circle = conditions.built_on(slug, parsed)
             if slug in circle:
@@ -570,6 +590,13 @@ class _Reader:
                     + (f", by way of {_listed(circle - {slug})}." if circle - {slug} else "."),
                     "Segments can't be built in a circle.",
                 )
+
+    def _too_large(self, parsed: Mapping[str, conditions.Condition | None]) -> list[str]:
+        """The segments of the file that no database can count; the first of a chain says enough."""
+        if not self.counted:
+            return []
+        large = [slug for slug in conditions.too_large(parsed) if slug in self.sections.segments]
+        return [slug for slug in large if not conditions.built_on(slug, parsed).intersection(large)]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts.problems import Problems
-from journeys.definition import Catalog, parse
+from journeys.definition import Catalog, parse, read
 
 JOURNEY: dict[str, Any] = {
     "journey": "trial",
@@ -644,6 +644,20 @@ def test_a_circle_through_the_installations_segments_is_found() -> None:
     installed = Catalog(segments={"old": {"segment": "germans"}, "germans": SET})
     journey = changed(("segments/germans/when", {"segment": "old"}))
     assert [one.place for one in check(journey, installed)] == ["segments.germans.when"]
+
+
+def test_segments_too_large_for_a_database_are_refused_where_one_will_count_them() -> None:
+    """A simulation judges in memory, however high segments are piled up."""
+    piled: dict[str, Any] = {"s0": {"when": SET}}
+    for level in range(1, 600):
+        below = {"segment": f"s{level - 1}"}
+        piled[f"s{level}"] = {"when": {"any": [below, {"not": below}]}}
+    journey = changed(("segments", piled), ("entry/filter", {"segment": "s599"}))
+    assert check(journey) == []
+    problems = Problems()
+    read(journey, Catalog(), problems)
+    assert [one.place for one in problems.errors] == ["segments.s13.when"]
+    assert "The segment “s13” is built on too many others. With those" in str(problems[0])
 
 
 def test_deep_conditions_are_refused_without_a_crash() -> None:
