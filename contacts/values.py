@@ -211,6 +211,14 @@ def json_key(value: Any) -> str:
 
 # --- dotted names ---------------------------------------------------------------------------------
 
+#: A dotted name that is written to has so many parts at most: values are nested no deeper.
+MAX_PARTS = 32
+
+
+def too_deep(path: str) -> bool:
+    """Whether a dotted name would nest objects deeper than values may be."""
+    return path.count(".") >= MAX_PARTS
+
 
 def get_path(mapping: Any, path: str) -> Any:
     """What a dotted name leads to, into objects only; None where it is absent (or null)."""

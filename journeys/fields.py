@@ -367,6 +367,10 @@ class ChangesSetting(Setting):
                 place.at(name).error("Must be text, or null to remove it.")
             elif not all(name.split(".")):
                 place.at(name).error("A dotted name has a part that is empty.")
+            elif values.too_deep(name):
+                place.at(name).error(
+                    f"A dotted name can have at most {values.MAX_PARTS} parts.",
+                )
         return dict(value)
 
 

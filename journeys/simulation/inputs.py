@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contacts.models import TOO_LATE
-from contacts.values import parse_moment, set_path
+from contacts.values import MAX_PARTS, parse_moment, set_path, too_deep
 
 COLUMNS = ("external_id", "email", "timezone", "created_at")
 DID = ("sent", "delivered", "opened", "clicked", "bounced")
@@ -93,6 +93,7 @@ def read_contacts(path: Path) -> dict[str, ContactLine]:
     for name in header:
         if not name or header.count(name) > 1:
             raise SimulationError(f"{path}: line 1: the column “{name}” is empty or stands twice.")
+        _check_depth(f"{path}: line 1", name)
     contacts: dict[str, ContactLine] = {}
     for number, row in rows:
         if not row:
@@ -258,3 +259,9 @@ def _check_set(where: str, value: Any) -> None:
             raise SimulationError(f"{where}: {name} must be text or null.")
         if not all(name.split(".")):
             raise SimulationError(f"{where}: “{name}” is no name of an attribute.")
+        _check_depth(where, name)
+
+
+def _check_depth(where: str, name: str) -> None:
+    if too_deep(name):
+        raise SimulationError(f"{where}: the name “{name[:40]}…” has more than {MAX_PARTS} parts.")

@@ -61,6 +61,7 @@ SET = {"attribute": "plan", "op": "is_set"}
 SENT = {"message": "welcome", "did": "sent"}
 SINCE = {"event": "made", "since": "entry"}
 FOLLOW = [{"property": "id", "op": "eq", "value": {"trigger": "id"}}]
+DEEP_NAME = ".".join("a" * 33)
 DROP = object()
 
 Change = tuple[str, Any]
@@ -282,6 +283,10 @@ WRONG: dict[str, tuple[tuple[Change, ...], str]] = {
     "set created_at": ((("nodes/mark/set", {"created_at": "x"}),), "nodes.mark.set.created_at"),
     "set email to a number": ((("nodes/mark/set", {"email": 5}),), "nodes.mark.set.email"),
     "set is a list": ((("nodes/mark/set", []),), "nodes.mark.set"),
+    "set a name of too many parts": (
+        (("nodes/mark/set", {DEEP_NAME: 1}),),
+        f"nodes.mark.set.{DEEP_NAME}",
+    ),
     "no url": ((("nodes/call/url", DROP),), "nodes.call.url"),
     "unknown method": ((("nodes/call/method", "PULL"),), "nodes.call.method"),
     "header with a line break": (
@@ -557,7 +562,10 @@ RIGHT: dict[str, tuple[Change, ...]] = {
     "a weight of 0 beside another": (("nodes/offer/variants", {"a": 0, "b": 1}),),
     "one variant": (("nodes/offer/variants", {"a": 1}),),
     "set and remove": (
-        ("nodes/mark/set", {"a.b.c": [1], "d": None, "email": None, "timezone": "x"}),
+        (
+            "nodes/mark/set",
+            {"a.b.c": [1], "d": None, DEEP_NAME[2:]: 1, "email": None, "timezone": "x"},
+        ),
     ),
     "a webhook with everything": (
         (

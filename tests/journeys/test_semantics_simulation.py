@@ -13,6 +13,7 @@ from contacts.problems import Problems
 from journeys import definition, engine
 from journeys.definition import Catalog
 from journeys.simulation import SimulationError, simulate
+from journeys.simulation.inputs import read_contacts
 from tests.journeys.conftest import Play
 from tests.journeys.scenario import (
     HOLD,
@@ -120,6 +121,8 @@ def bad(**line: Any) -> dict[str, Any]:
         bad(message="mail", did="read"),
         enter("2 09:00"),
         bad(event="message_opened"),
+        bad(set={".".join("a" * 990): 1}),
+        bad(set={".".join("a" * 33): None}),
     ],
 )
 def test_a_line_that_is_wrong_is_named_and_nothing_is_written(
@@ -128,6 +131,13 @@ def test_a_line_that_is_wrong_is_named_and_nothing_is_written(
     with pytest.raises(SimulationError, match="line 2"):
         simulated(journey(mail=send(), hold=HOLD), [GO, line], until="3 00:00")
     assert not (tmp_path / "story" / "result.jsonl").exists()
+
+
+def test_a_column_whose_name_has_too_many_parts_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    path.write_text("external_id," + ".".join("a" * 990) + "\nu1,x\n")
+    with pytest.raises(SimulationError, match=r"line 1: .*more than 32 parts"):
+        read_contacts(path)
 
 
 # What publishing refuses, of the fine print
