@@ -161,7 +161,9 @@ def _no_constant(text: str) -> Any:
 def _json(where: str, text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_no_constant)
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise SimulationError(f"{where}: a text has half a surrogate pair in it.") from error
     except (ValueError, RecursionError) as error:
         raise SimulationError(f"{where}: is not JSON ({error}).") from error
     return value

@@ -373,7 +373,11 @@ def _stamp(moment: datetime | None) -> str | None:
 def _write(out: Path, lines: Iterable[str]) -> None:
     """Write the file whole, or not at all."""
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(line + "\n")
-    os.replace(name, out)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line + "\n")
+        os.replace(name, out)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,11 @@ def bad(**line: Any) -> dict[str, Any]:
         bad(message="mail", did="read"),
         enter("2 09:00"),
         bad(event="message_opened"),
+        bad(contact="u\ud800", event="a"),
+        bad(event="a\udfff"),
+        bad(event="a", message_id="\ud800"),
+        bad(event="a", properties={"x": [{"\ud800": 1}]}),
+        bad(set={"x": "\udc00\ud800"}),
         bad(set={".".join("a" * 990): 1}),
         bad(set={".".join("a" * 33): None}),
     ],
@@ -138,6 +144,29 @@ def test_a_column_whose_name_has_too_many_parts_is_named(tmp_path: Path) -> None
     path.write_text("external_id," + ".".join("a" * 990) + "\nu1,x\n")
     with pytest.raises(SimulationError, match=r"line 1: .*more than 32 parts"):
         read_contacts(path)
+
+
+def test_attributes_with_half_a_surrogate_pair_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "contacts.csv"
+    pair = '"{""a"": ""\\ud83d\\ude00""}"'
+    path.write_text(f"external_id,attributes\nu1,{pair}\n")
+    assert read_contacts(path)["u1"].attributes == {"a": "\U0001f600"}
+    path.write_text(f"external_id,attributes\nu1,{pair}\nu2," + pair.replace("\\ud83d", ""))
+    with pytest.raises(SimulationError, match=r"line 3: attributes: .* surrogate"):
+        read_contacts(path)
+
+
+def test_a_result_that_cannot_be_written_leaves_nothing_behind(
+    simulated: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*names: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OSError):
+        simulated(journey(hold=HOLD), [GO], until="3 00:00")
+    names = {path.name for path in (tmp_path / "story").iterdir()}
+    assert names == {"journey.yaml", "contacts.csv", "events.jsonl"}
 
 
 # What publishing refuses, of the fine print
