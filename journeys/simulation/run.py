@@ -91,6 +91,7 @@ def simulate(
 
     Raises SimulationError where a file or a line is wrong; there is no output file then.
     """
+    _check_out(out, (journey, contacts, events))
     installed = installation.read()
     definition = _definition(journey, installed.catalog)
     topics = dict(installed.topics)
@@ -370,13 +371,46 @@ def _stamp(moment: datetime | None) -> str | None:
     return format_moment(moment) if moment else None
 
 
+def _check_out(out: Path, inputs: Iterable[Path]) -> None:
+    """Refuse before the run what could not be written after it, or would replace what it reads."""
+    try:
+        if not out.parent.is_dir():
+            raise SimulationError(f"{out}: can't be written: there is no folder {out.parent}.")
+        if out.is_dir():
+            raise SimulationError(f"{out}: can't be written: it is a folder.")
+        if not os.access(out if _is_stream(out) else out.parent, os.W_OK):
+            raise SimulationError(f"{out}: can't be written: that is not permitted.")
+        if any(path.exists() and out.exists() and out.samefile(path) for path in inputs):
+            raise SimulationError(
+                f"{out}: is read by the simulation; give the result another name."
+            )
+    except OSError as error:
+        raise SimulationError(f"{out}: can't be written: {error.strerror}.") from error
+
+
+def _is_stream(out: Path) -> bool:
+    """Whether it is there and no file that another could take the place of, such as /dev/null."""
+    return out.exists() and not out.is_file()
+
+
 def _write(out: Path, lines: Iterable[str]) -> None:
     """Write the file whole, or not at all."""
+    text = (f"{line}\n" for line in lines)
+    try:
+        if _is_stream(out):
+            with out.open("w", encoding="utf-8") as file:
+                file.writelines(text)
+        else:
+            _replace(out.resolve(), text)
+    except OSError as error:
+        raise SimulationError(f"{out}: can't be written: {error.strerror}.") from error
+
+
+def _replace(out: Path, text: Iterable[str]) -> None:
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(line + "\n")
+            file.writelines(text)
         os.replace(name, out)
     except BaseException:
         os.unlink(name)

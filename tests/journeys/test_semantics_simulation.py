@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import UTC, datetime
@@ -18,12 +19,14 @@ from journeys.simulation.inputs import read_contacts
 from tests.journeys.conftest import Play
 from tests.journeys.scenario import (
     HOLD,
+    Story,
     change,
     contact,
     enter,
     event,
     journey,
     leave,
+    moment,
     send,
     stamp,
     subscribe,
@@ -160,13 +163,66 @@ def test_a_result_that_cannot_be_written_leaves_nothing_behind(
     simulated: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*names: object) -> None:
-        raise OSError
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(OSError):
+    with pytest.raises(SimulationError, match=r"result\.jsonl: can't be written: No space left"):
         simulated(journey(hold=HOLD), [GO], until="3 00:00")
     names = {path.name for path in (tmp_path / "story").iterdir()}
     assert names == {"journey.yaml", "contacts.csv", "events.jsonl"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("nowhere/result.jsonl", r"nowhere/result\.jsonl: can't be written: there is no folder"),
+        ("folder", "folder: can't be written: it is a folder"),
+        ("events.jsonl", r"events\.jsonl: is read by the simulation"),
+        ("folder/../contacts.csv", r"contacts\.csv: is read by the simulation"),
+        ("link", "link: is read by the simulation"),
+        ("x" * 300, "can't be written: File name too long"),
+    ],
+)
+def test_where_no_result_can_be_written_is_said_before_anything_is_read(
+    tmp_path: Path, out: str, message: str
+) -> None:
+    names = ("journey.yaml", "contacts.csv", "events.jsonl")
+    for name in names:
+        (tmp_path / name).write_text("no line of this is right")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "journey.yaml")
+    with pytest.raises(SimulationError, match=message) as caught:
+        simulate(
+            *(tmp_path / name for name in names),
+            until=datetime(2026, 3, 2, tzinfo=UTC),
+            out=tmp_path / out,
+        )
+    assert len(str(caught.value).splitlines()) == 1
+    assert all((tmp_path / name).read_text() == "no line of this is right" for name in names)
+
+
+@pytest.mark.django_db
+def test_a_result_may_go_where_no_file_can_take_its_place(tmp_path: Path) -> None:
+    story = Story(tmp_path, journey(hold=HOLD), [contact()], [GO], until="3 00:00")
+    story.simulated()
+    before = (tmp_path / "result.jsonl").read_text()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    (tmp_path / "link").symlink_to(tmp_path / "result.jsonl")
+    (tmp_path / "result.jsonl").write_text("")
+    for out in (pipe, tmp_path / "link"):
+        simulate(
+            *(tmp_path / name for name in ("journey.yaml", "contacts.csv", "events.jsonl")),
+            until=moment("3 00:00"),
+            out=out,
+        )
+    assert os.read(reader, 10_000).decode() == before
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "result.jsonl").read_text() == before
 
 
 # What publishing refuses, of the fine print
