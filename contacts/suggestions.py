@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.db import OperationalError
 
+from contacts import timezones
 from contacts.conditions import OWN_FIELDS
 from contacts.headcount import at_most
 from contacts.models import Contact, Event
@@ -66,7 +66,7 @@ def of_property(event: str, name: str) -> list[Any]:
 
 @cache
 def _timezones() -> frozenset[str]:
-    return frozenset(name for name in available_timezones() if "/" in name or name == "UTC")
+    return frozenset(name for name in timezones.names() if "/" in name or name == "UTC")
 
 
 def _sampled(column: str) -> Iterator[Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
+
+from contacts import timezones
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ONE_DAY = timedelta(days=1)
@@ -14,23 +16,18 @@ ONE_DAY = timedelta(days=1)
 HORIZON_DAYS = 16
 
 
-@lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 @lru_cache(maxsize=1024)
 def zone(name: str, default: str = "UTC") -> tzinfo:
     """The zone called ``name``, or ``default`` where there is none or it is unknown (W5)."""
     for candidate in (name, default):
-        if candidate in _known():
+        if candidate in timezones.names():
             return ZoneInfo(candidate)
     return UTC
 
 
 def is_zone(name: str) -> bool:
     """Whether ``name`` is an IANA time zone."""
-    return name in _known()
+    return name in timezones.names()
 
 
 def _end_of_gap(naive: datetime, where: tzinfo) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import Any
 
 from django import forms
@@ -16,6 +15,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from contacts import timezones
 from contacts.values import format_duration, parse_duration
 from messaging.models import Installation
 
@@ -43,10 +43,8 @@ class WithinField(forms.Field):
 
 
 def _zones() -> list[tuple[str, str]]:
-    names = zoneinfo.available_timezones()
-    return [
-        (name, name.replace("_", " ")) for name in sorted(names) if "/" in name or name == "UTC"
-    ]
+    names = sorted(timezones.names())
+    return [(name, name.replace("_", " ")) for name in names if "/" in name or name == "UTC"]
 
 
 class InstallationForm(forms.ModelForm):

@@ -392,6 +392,7 @@ WRONG: dict[str, tuple[tuple[Change, ...], str]] = {
     "topic all": ((("topics/all", {"name": "All"}),), "topics.all"),
     "unknown default": ((("topics/product/default", "maybe"),), "topics.product.default"),
     "unknown zone": ((("installation/timezone", "Mars"),), "installation.timezone"),
+    "the machine's zone": ((("installation/timezone", "localtime"),), "installation.timezone"),
     "cap within 0s (§6)": (
         (("installation/frequency_cap/within", "0s"),),
         "installation.frequency_cap.within",

@@ -102,6 +102,8 @@ ZONES = [
     ("", "5 14:00"),
     ("  ", "5 14:00"),
     ("Nowhere/At_All", "5 14:00"),
+    ("localtime", "5 14:00"),  # files that stand beside the zones, and are none
+    ("Factory", "5 14:00"),
     ("Pacific/Pago_Pago", "5 20:00"),
 ]
 
