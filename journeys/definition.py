@@ -241,27 +241,29 @@ class _Sections:
         given = place.mapping(value, ("name", "subject", *BODIES), ("subject",))
         if given is None:
             return None
-        for key in ("subject", *BODIES):
-            if key in given and not isinstance(given[key], str):
-                place.at(key).error("Must be text.")
-                return None
-        bodies = {key: given[key] for key in BODIES if key in given}
+        name = self._name(slug, given, place)
+        texts = {key: given[key] for key in ("subject", *BODIES) if key in given}
+        wrong = [key for key, text in texts.items() if not isinstance(text, str)]
+        for key in wrong:
+            place.at(key).error("Must be text.")
+        bodies = {key: text for key, text in texts.items() if key != "subject"}
         if not bodies:
             place.error("A template needs a body.", f"One or more of: {', '.join(BODIES)}.")
-        elif "subject" in given:
-            for problem in rendering.check(given):
-                if problem.level == "error":
-                    place.at(problem.place).error(problem.message, problem.hint)
-        return TemplateSection(self._name(slug, given, place), given.get("subject", ""), bodies)
+        # What is missing or no text is said already.
+        stand_ins = {"subject": "x", "text": "x"} if wrong or not bodies else {"subject": "x"}
+        for problem in rendering.check(stand_ins | {**texts, **dict.fromkeys(wrong, "x")}):
+            if problem.level == "error":
+                place.at(problem.place).error(problem.message, problem.hint)
+        return TemplateSection(name, given.get("subject", ""), bodies) if not wrong else None
 
     def _segment(self, slug: str, value: Any, place: Place) -> SegmentSection | None:
         given = place.mapping(value, ("name", "when", "members"))
         if given is None:
             return None
+        name = self._name(slug, given, place)
         if ("when" in given) == ("members" in given):
             place.error("A segment has either a condition or members.", "Give when, or members.")
             return None
-        name = self._name(slug, given, place)
         if "when" in given:
             return SegmentSection(name, when=given["when"])
         members = given["members"]
@@ -297,14 +299,17 @@ class _Sections:
     @staticmethod
     def _cap(value: Any, place: Place) -> tuple[int, timedelta] | None:
         given = place.mapping(value, ("count", "within"), ("count", "within"))
-        if given is None or len(given) < 2:
+        if given is None:
             return None
-        count = given.get("count")
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        count, within = given.get("count"), None
+        if "count" in given and (
+            isinstance(count, bool) or not isinstance(count, int) or count < 0
+        ):
             place.at("count").error("Must be a whole number from 0.")
-            return None
-        within = DurationSetting().read(given.get("within"), place.at("within"))
-        return (count, within) if within is not None else None
+            count = None
+        if "within" in given:
+            within = DurationSetting().read(given["within"], place.at("within"))
+        return (count, within) if count is not None and within is not None else None
 
 
 class _Reader:
@@ -318,6 +323,9 @@ class _Reader:
     ) -> None:
         self.data, self.sections, self.problems = data, sections, problems
         self.catalog = catalog
+        #: Where each node leads, by the place that says so; and those that don't say it legibly.
+        self.edges: dict[str, dict[str, str]] = {}
+        self.unread: set[str] = set()
         sends = [
             key
             for key in _keys(data, "nodes")
@@ -474,8 +482,10 @@ class _Reader:
         return nodes
 
     def _node(self, key: str, config: Any, place: Place) -> Node | None:
+        self.edges[key] = {}
         if not isinstance(config, dict):
             place.error("Must be a mapping.", "With kind, its settings and next.")
+            self.unread.add(key)
             return None
         kind = kinds().get(str(config.get("kind")))
         if kind is None:
@@ -483,71 +493,82 @@ class _Reader:
                 f"“{config['kind']}” is no kind of node." if "kind" in config else "Is missing.",
                 f"One of: {', '.join(kinds())}.",
             )
+            self._next(key, config, None, place.at("next"))
             return None
         settings = {name: part for name, part in config.items() if name not in ("kind", "next")}
         before = len(self.problems)
         node = kind.read(key, settings, place)
         wrong = len(self.problems) > before
-        follows = self._next(config, node, place.at("next"), check_outcomes=not wrong)
+        outcomes = node.outcomes_of(settings) if wrong else node.outcomes
+        follows = self._next(key, config, outcomes, place.at("next"))
+        if isinstance(follows, str):
+            follows = dict.fromkeys(node.outcomes, follows)
         return Node(node, follows)
 
-    @staticmethod
     def _next(
-        config: dict[str, Any], node: NodeKind, place: Place, *, check_outcomes: bool
-    ) -> dict[str, str]:
+        self, key: str, config: dict[str, Any], outcomes: tuple[str, ...] | None, place: Place
+    ) -> str | dict[str, str]:
+        """Where a node leads: all of it to one, or each outcome to another.
+
+        ``outcomes`` are those that it may have; None where that can't be told.
+        """
         if "next" not in config:
             return {}
         follows = config["next"]
-        if not node.outcomes and check_outcomes:
+        if outcomes == ():
             place.error("Nothing comes after this node.", "Leave next out.")
             return {}
         if isinstance(follows, str):
-            return dict.fromkeys(node.outcomes, follows)
+            self.edges[key][place.path] = follows
+            return follows
         if not isinstance(follows, dict):
             place.error("Must be a node's id, or a mapping from outcome to node.")
+            self.unread.add(key)
             return {}
         for outcome, target in follows.items():
-            if check_outcomes and outcome not in node.outcomes:
+            if outcomes is not None and outcome not in outcomes:
                 place.at(outcome).error(
-                    "Is no outcome of this node.", f"One of: {', '.join(node.outcomes)}."
+                    "Is no outcome of this node.", f"One of: {', '.join(outcomes)}."
                 )
-            if not isinstance(target, str):
+            if isinstance(target, str):
+                self.edges[key][place.at(outcome).path] = target
+            else:
                 place.at(outcome).error("Must be a node's id.")
+                self.unread.add(key)
         return {out: target for out, target in follows.items() if isinstance(target, str)}
 
     def _check_graph(self, definition: Definition) -> None:
-        written = self.data.get("nodes", {})
-        if not isinstance(written, dict):
-            return
-        lines = {
-            key: list(definition.nodes[key].next.values()) if key in definition.nodes else []
-            for key in map(str, written)
-        }
-        for key, node in definition.nodes.items():
-            for outcome, target in node.next.items():
-                if target not in lines:
-                    self.place(self._next_path(key, outcome)).error(
+        for edges in self.edges.values():
+            for path, target in edges.items():
+                if target not in self.edges:
+                    self.place(path).error(
                         f"There is no node “{target}”.", "Connect it, or leave it out to end there."
                     )
-        if not isinstance(self.data.get("start"), str) or definition.start not in lines:
-            return
-        if len(definition.nodes) == len(lines):
-            found = graph.reachable(lines, definition.start)
-            for key in lines:
-                if key not in found:
-                    self.place(f"nodes.{key}").error(
-                        "Cannot be reached.", "Connect an outcome to it, or remove it."
-                    )
-        slow = {key for key, node in definition.nodes.items() if node.kind.slows()}
+        lines = {key: list(edges.values()) for key, edges in self.edges.items()}
+        self._check_reached(lines)
+        # What could not be read may rest.
+        slow = {
+            key
+            for key in lines
+            if key not in definition.nodes or definition.nodes[key].kind.slows()
+        }
         for group in graph.cycles(lines, slow):
             self.place(f"nodes.{group[0]}").error(
                 f"Goes in a circle without resting: {' → '.join([*group, group[0]])}.",
                 "Put a wait of at least one minute into the circle.",
             )
 
-    def _next_path(self, key: str, outcome: str) -> str:
-        plain = isinstance(self.data["nodes"][key].get("next"), str)
-        return f"nodes.{key}.next" if plain else f"nodes.{key}.next.{outcome}"
+    def _check_reached(self, lines: Mapping[str, list[str]]) -> None:
+        """Report nodes that nothing leads to, unless one that can't be read may do so."""
+        start = self.data.get("start")
+        found = graph.reachable(lines, start) if isinstance(start, str) else set()
+        if not found or found & self.unread:
+            return
+        for key in lines:
+            if key not in found:
+                self.place(f"nodes.{key}").error(
+                    "Cannot be reached.", "Connect an outcome to it, or remove it."
+                )
 
     def _check_references(self, definition: Definition) -> None:
         for key, node in definition.nodes.items():

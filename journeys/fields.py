@@ -251,17 +251,17 @@ class DateSetting(Setting):
 
     def read(self, value: Any, place: Place) -> DateRule | None:
         given = place.mapping(value, (self.name, "offset", "at", *self.extra), (self.name,))
-        if given is None or self.name not in given:
+        if given is None:
             return None
-        attribute = given[self.name]
-        if not isinstance(attribute, str) or not attribute:
+        attribute = given.get(self.name)
+        named = isinstance(attribute, str) and attribute != ""
+        if self.name in given and not named:
             place.at(self.name).error("Name the attribute.")
-            return None
         offset: timedelta | None = timedelta()
         if "offset" in given:
             offset = DurationSetting(signed=True).read(given["offset"], place.at("offset"))
         at = read_time(given["at"], place.at("at")) if "at" in given else None
-        if at is not None and offset is not None and offset % timedelta(days=1):
+        if "at" in given and offset is not None and offset % timedelta(days=1):
             place.at("offset").error(
                 "With a time of day, the offset must be whole days.", "Such as -3d."
             )
@@ -270,7 +270,9 @@ class DateSetting(Setting):
             place.at("yearly").error("Must be true or false.")
         elif yearly and "at" not in given:
             place.at("at").error("A yearly date needs a time of day.", 'Such as at: "09:00".')
-        return DateRule(attribute, offset or timedelta(), at, yearly is True)
+        if not named:
+            return None
+        return DateRule(str(attribute), offset or timedelta(), at, yearly is True)
 
 
 class WindowSetting(Setting):
@@ -342,13 +344,17 @@ class VariantsSetting(Setting):
         if not isinstance(value, dict) or not value:
             place.error("Add at least one variant.", "Names with weights, such as {a: 50, b: 50}.")
             return {}
-        for name, weight in value.items():
-            if isinstance(weight, bool) or not isinstance(weight, int) or weight < 0:
+        weights = {
+            name: weight
+            for name, weight in value.items()
+            if isinstance(weight, int) and not isinstance(weight, bool) and weight >= 0
+        }
+        for name in value:
+            if name not in weights:
                 place.at(name).error("Give a weight: a whole number from 0.")
-                return {}
-        if sum(value.values()) == 0:
+        if len(weights) == len(value) and sum(weights.values()) == 0:
             place.error("The weights add up to 0.", "Give at least one variant a weight.")
-        return dict(value)
+        return dict.fromkeys(value, 0) | weights
 
 
 class ChangesSetting(Setting):

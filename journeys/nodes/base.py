@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -91,6 +91,13 @@ class NodeKind:
     def outcomes(self) -> tuple[str, ...]:
         """The ways out, in the order in which they are shown."""
         return ("next",)
+
+    def outcomes_of(self, written: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The ways out that it may have where something is wrong with the settings ``written``.
+
+        None where that can't be told before they are right.
+        """
+        return self.outcomes
 
     def outcome_label(self, outcome: str) -> str:
         """What an outcome is called on the map."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django import forms
 
@@ -31,6 +32,17 @@ class Branch(NodeKind):
     @property
     def outcomes(self) -> tuple[str, ...]:
         return (*(path.name for path in self.paths), "else")
+
+    def outcomes_of(self, written: Mapping[str, Any]) -> tuple[str, ...] | None:
+        paths = written.get("paths")
+        items = paths if isinstance(paths, list) else []
+        named: list[str] = [
+            item["name"]
+            for item in items
+            if isinstance(item, dict) and isinstance(item.get("name"), str)
+        ]
+        told = len({*named} - {"", "else"}) == len(items) > 0
+        return (*named, "else") if told else None
 
     def enter(self, passage: Passage) -> Result:
         for path in self.paths:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
 
 from django import forms
 
@@ -42,6 +44,9 @@ class Split(NodeKind):
     @property
     def outcomes(self) -> tuple[str, ...]:
         return tuple(sorted(self.variants))
+
+    def outcomes_of(self, written: Mapping[str, Any]) -> tuple[str, ...] | None:
+        return self.outcomes or None
 
     def enter(self, passage: Passage) -> Result:
         return draw(passage.plan.slug, self.key, passage.person.key, self.variants)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -21,7 +21,14 @@ from journeys.wording import date_rule, event_match, window
 from journeys.world import Happening, Passage
 
 MINUTE = timedelta(minutes=1)
-WAYS = ("for", "until_event", "until_date", "until_window")
+#: The ways to end, and the outcomes of each.
+OUTCOMES = {
+    "for": ("next",),
+    "until_event": ("event", "timeout"),
+    "until_date": ("next", "past", "missing"),
+    "until_window": ("next",),
+}
+WAYS = tuple(OUTCOMES)
 
 
 def day_of(value: Any, where: tzinfo) -> date | None:
@@ -86,8 +93,16 @@ class WaitKind(NodeKind):
         setting = self.config.get(self.way)
         if self.way == "until_event":
             timed = setting is not None and setting.timeout is not None
-            return ("event", "timeout") if timed else ("event",)
-        return ("next", "past", "missing") if self.way == "until_date" else ("next",)
+            return OUTCOMES[self.way] if timed else ("event",)
+        return OUTCOMES[self.way]
+
+    def outcomes_of(self, written: Mapping[str, Any]) -> tuple[str, ...] | None:
+        given = [way for way in WAYS if way in written] or WAYS
+        found = dict.fromkeys(outcome for way in given for outcome in OUTCOMES[way])
+        setting = written.get("until_event")
+        # A key that is not known may have been meant for the timeout.
+        known = isinstance(setting, dict) and {*written, *setting} <= {*WAYS, "event", "where"}
+        return tuple(outcome for outcome in found if outcome != "timeout" or not known)
 
     def outcome_label(self, outcome: str) -> str:
         match = self.config.get("until_event")
@@ -151,10 +166,12 @@ class WaitKind(NodeKind):
 
     def slows(self) -> bool:
         setting = self.config.get(self.way)
+        if len(self.config) != 1:
+            return True  # what can't be read may rest
         if self.way == "for":
-            return setting is not None and setting >= MINUTE
+            return setting is None or setting >= MINUTE
         if self.way == "until_event":
-            return setting is not None and (setting.timeout or MINUTE) >= MINUTE
+            return setting is None or (setting.timeout or MINUTE) >= MINUTE
         return False
 
     def words(self) -> str:
