@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,8 @@ from contacts import timezones
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ONE_DAY = timedelta(days=1)
+#: The first and the last instant of the calendar.
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 #: Longest search for a window's next opening: a gap that swallows a span leaves out one day.
 HORIZON_DAYS = 16
 
@@ -101,18 +103,29 @@ class Window:
         if day.weekday() not in self.days:
             return None
         start = instant(day, self.opens, where)
-        overnight = self.closes is None or self.closes < self.opens
-        last = shifted(day, 1) if overnight else day
-        end = instant(last, self.closes or time(0), where) if last else None
+        end = self._closing(day, where)
+        # At the calendar's ends, a span is the part of it that the calendar holds.
+        if start is None and day.year == MINYEAR:
+            start = EARLIEST
+        if end is None and day.year == MAXYEAR:
+            end = LATEST
         if start is None or end is None or start >= end:
             return None
         return start, end
+
+    def _closing(self, day: date, where: tzinfo) -> datetime | None:
+        overnight = self.closes is None or self.closes < self.opens
+        last = shifted(day, 1) if overnight else day
+        if last is not None:
+            return instant(last, self.closes or time(0), where)
+        before = instant(day, self.closes or time(0), where)
+        return later(before, ONE_DAY) if before else None
 
     def spans(self, moment: datetime, where: tzinfo) -> Iterator[tuple[datetime, datetime]]:
         """The spans around and after ``moment``, in order."""
         today = local_date(moment, where)
         if today is None:
-            return
+            today = date.min if moment.year == MINYEAR else date.max
         for number in range(-2, HORIZON_DAYS):
             day = shifted(today, number)
             span = self.span(day, where) if day else None

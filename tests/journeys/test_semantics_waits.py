@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import time
 from hashlib import sha256
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from contacts.problems import Problems
 from journeys import definition
+from journeys.calendar import Window
 from journeys.definition import Catalog
 from tests.journeys.conftest import Play
 from tests.journeys.scenario import (
@@ -19,6 +22,7 @@ from tests.journeys.scenario import (
     event,
     journey,
     leave,
+    moment,
     send,
     to,
     update,
@@ -288,6 +292,37 @@ def test_W4_is_in_the_contacts_timezone_and_a_change_of_it_moves_the_deadline(
     facts = [event("2 18:00", "go"), change("2 20:00", timezone=zone)]
     told = play(window(**OFFICE), facts, until="9 00:00")
     assert told.visits == [f"hold 2 18:00 - {left} next"]
+
+
+OVERNIGHT = Window(time(16), time(7, 30))
+NOON = Window(time(12))
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "at", "opening"),
+    [
+        (OVERNIGHT, "UTC", "9999-12-31 21:30", "9999-12-31 16:00"),
+        (OVERNIGHT, "UTC", "9999-12-31 12:00", "9999-12-31 16:00"),
+        (NOON, "UTC", "9999-12-31 13:00", "9999-12-31 12:00"),
+        (NOON, "Asia/Tokyo", "9999-12-30 22:30", "9999-12-31 03:00"),
+        (NOON, "Asia/Tokyo", "9999-12-31 14:59", "9999-12-31 03:00"),
+        (NOON, "Asia/Tokyo", "9999-12-31 15:00", None),  # there it is the year 10000
+        (OVERNIGHT, "Asia/Tokyo", "9999-12-31 22:29", "9999-12-31 07:00"),
+        (OVERNIGHT, "Asia/Tokyo", "9999-12-31 22:30", None),
+        (NOON, "America/New_York", "9999-12-31 18:00", "9999-12-31 17:00"),
+        (NOON, "America/New_York", "9999-12-31 16:00", "9999-12-31 17:00"),
+        (Window(time(9), time(10)), "UTC", "9999-12-31 10:00", None),
+        (NOON, "America/New_York", "0001-01-01 00:00", "0001-01-01 16:56:02"),
+        (NOON, "UTC", "0001-01-01 00:00", "0001-01-01 12:00"),
+        (Window(), "Asia/Tokyo", "0001-01-01 00:00", "0001-01-01 00:00"),
+        (Window(time(1), time(2)), "Asia/Tokyo", "0001-01-01 00:00", "0001-01-01 15:41:01"),
+    ],
+)
+def test_W4_at_the_ends_of_the_calendar(
+    hours: Window, zone: str, at: str, opening: str | None
+) -> None:
+    found = hours.opening(moment(at), ZoneInfo(zone))
+    assert found == (moment(opening) if opening else None)
 
 
 # W5: gaps and overlaps
