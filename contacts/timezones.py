@@ -13,3 +13,11 @@ _NOT_ONE = {"localtime", "posixrules", "Factory"}
 def names() -> frozenset[str]:
     """The names of all zones."""
     return frozenset(available_timezones() - _NOT_ONE)
+
+
+def fault(name: str) -> str:
+    """What is wrong with a name, in a sentence; an empty text for one that there is."""
+    if name in names():
+        return ""
+    meant = next((one for one in names() if one.lower() == name.lower()), "Europe/Berlin")
+    return f"“{name[:50]}” is no time zone. Write it as {meant}."

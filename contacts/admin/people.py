@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from contacts import exporting, identity, ingest, lookup, zones
+from contacts import exporting, identity, ingest, lookup, timezones
 from contacts.admin import members, panels, privacy, sharing, timeline
 from contacts.admin.base import AsStored, LargeList
 from contacts.admin.filters import ImportFilter, KnownByFilter, SegmentFilter, number
@@ -67,7 +67,7 @@ class ContactForm(forms.ModelForm):
     def clean_timezone(self) -> str:
         """One that there is; what came in long ago may stay."""
         zone: str = self.cleaned_data["timezone"]
-        if zone and "timezone" in self.changed_data and (wrong := zones.fault(zone)):
+        if zone and "timezone" in self.changed_data and (wrong := timezones.fault(zone)):
             raise forms.ValidationError(wrong)
         return zone
 

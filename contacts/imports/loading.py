@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from contacts import bulk, catalogue, zones
+from contacts import bulk, catalogue, timezones
 from contacts.identity import Directory, Person, joined
 from contacts.imports import hooks
 from contacts.imports.mapping import Column, Reader, Reading
@@ -80,7 +80,7 @@ class Loader:
         if email is not None and not ADDRESS.fullmatch(email):
             raise Refused("unfit", f"“{email[:50]}” is no email address.")
         zone = reading.fields.get("timezone")
-        if zone is not None and (wrong := zones.fault(zone)):
+        if zone is not None and (wrong := timezones.fault(zone)):
             raise Refused("unfit", wrong)
         item = Identify(created_at=reading.created_at, **reading.fields)  # type: ignore[arg-type]
         return clean_ids(item, reading.attributes, at)
