@@ -389,8 +389,8 @@ def _check_out(out: Path, inputs: Iterable[Path]) -> None:
 
 
 def _is_stream(out: Path) -> bool:
-    """Whether it is there and no file that another could take the place of, such as /dev/null."""
-    return out.exists() and not out.is_file()
+    """Whether it is there and no file that another could take the place of, such as /dev/stdout."""
+    return out.exists() and (not out.is_file() or Path("/dev") in out.absolute().parents)
 
 
 def _write(out: Path, lines: Iterable[str]) -> None:

@@ -212,7 +212,8 @@ def test_a_result_may_go_where_no_file_can_take_its_place(tmp_path: Path) -> Non
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     (tmp_path / "link").symlink_to(tmp_path / "result.jsonl")
     (tmp_path / "result.jsonl").write_text("")
-    for out in (pipe, tmp_path / "link"):
+    kept = (tmp_path / "kept").open("w+")
+    for out in (pipe, tmp_path / "link", Path(f"/dev/fd/{kept.fileno()}")):
         simulate(
             *(tmp_path / name for name in ("journey.yaml", "contacts.csv", "events.jsonl")),
             until=moment("3 00:00"),
@@ -220,6 +221,8 @@ def test_a_result_may_go_where_no_file_can_take_its_place(tmp_path: Path) -> Non
         )
     assert os.read(reader, 10_000).decode() == before
     os.close(reader)
+    with kept:
+        assert kept.read() == before
     assert pipe.is_fifo()
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "result.jsonl").read_text() == before
