@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from zoneinfo import available_timezones
 
-#: What a system keeps beside its zones: where it stands itself, and what is meant by no zone.
-_NOT_ONE = {"localtime", "posixrules", "Factory"}
+#: What a system keeps beside its zones: where it stands itself.
+_NOT_ONE = {"localtime", "posixrules"}
 
 
 @cache

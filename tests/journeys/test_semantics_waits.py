@@ -106,8 +106,8 @@ ZONES = [
     ("", "5 14:00"),
     ("  ", "5 14:00"),
     ("Nowhere/At_All", "5 14:00"),
-    ("localtime", "5 14:00"),  # files that stand beside the zones, and are none
-    ("Factory", "5 14:00"),
+    ("localtime", "5 14:00"),  # a file that stands beside the zones, and is none
+    ("Factory", "5 09:00"),  # odd, but IANA's: UTC
     ("Pacific/Pago_Pago", "5 20:00"),
 ]
 
