@@ -10,7 +10,8 @@ from journeys.picture import read_kind
 def tidied(draft: Any, slug: str) -> dict[str, Any]:
     """The draft under the journey's own slug, without lines from outcomes that are gone.
 
-    Where all outcomes of a node are new, they lead where the old ones led first.
+    Where a wait ends in another way, so that all its outcomes are new, they lead where the old ones
+    led first.
     """
     given = dict(draft) if isinstance(draft, dict) else {}
     nodes = given.get("nodes")
@@ -34,6 +35,5 @@ def _tidied_node(key: str, node: Any) -> Any:
     if not isinstance(follows, dict):
         return node
     known = {outcome: to for outcome, to in follows.items() if outcome in kind.outcomes}
-    if known or not follows:
-        return {**rest, "next": known} if known else rest
-    return {**rest, "next": next(iter(follows.values()))}
+    anew = known or kind.led_anew(follows)
+    return {**rest, "next": anew} if anew else rest

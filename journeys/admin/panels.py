@@ -45,6 +45,10 @@ WIDGETS: dict[type[fields.Setting], str] = {
 }
 
 
+#: What the way of a path is called that has no name yet.
+UNNAMED = "(no name yet)"
+
+
 class Catalogue:
     """What pickers offer: what exists, and what was really seen; a query each, once a panel."""
 
@@ -218,7 +222,7 @@ class Panel:
 
     def _body(self, name: str, setting: Any, value: Any) -> dict[str, Any]:
         text = value if isinstance(value, str) else json.dumps(value, indent=2)
-        return {"value": "" if value is None else text}
+        return {"value": "" if value is None else text, "is_text": isinstance(value, str)}
 
     def condition_editor(self, name: str, value: Any, *, enrollment: bool = True) -> str:
         """The condition editor for one condition; the JSON of ``value`` is its text."""
@@ -290,7 +294,8 @@ def described(kind: type[NodeKind]) -> dict[str, Any]:
 def ways_of(card: Card) -> list[tuple[str, str, str | None]]:
     """Where a card leads: each outcome, what it is called, and the key of the next card."""
     return [
-        (outcome, _title(card.way(outcome)), target) for outcome, target in card.outcomes.items()
+        (outcome, _title(card.way(outcome)) or UNNAMED, target)
+        for outcome, target in card.outcomes.items()
     ]
 
 

@@ -99,6 +99,12 @@ class NodeKind:
         """
         return self.outcomes
 
+    def led_anew(self, follows: Mapping[str, Any]) -> Any:
+        """Where all of it leads after a change of the settings, when none of the outcomes in
+        ``follows`` is left; None where it leads nowhere then.
+        """
+        return None
+
     def outcome_label(self, outcome: str) -> str:
         """What an outcome is called on the map."""
         return self.outcome_labels.get(outcome, outcome)

@@ -104,6 +104,11 @@ class WaitKind(NodeKind):
         known = isinstance(setting, dict) and {*written, *setting} <= {*WAYS, "event", "where"}
         return tuple(outcome for outcome in found if outcome != "timeout" or not known)
 
+    def led_anew(self, follows: Mapping[str, Any]) -> Any:
+        """Where another way to end led first; a timeout that is taken away is the same way."""
+        same = set(follows) & set(OUTCOMES[self.way])
+        return None if same else next(iter(follows.values()), None)
+
     def outcome_label(self, outcome: str) -> str:
         match = self.config.get("until_event")
         if outcome == "timeout" and match is not None and match.timeout is not None:

@@ -79,6 +79,10 @@ def lines(box: Any) -> dict[str, str]:
     return dict(selects.evaluate_all("all => all.map((one) => [one.dataset.outcome, one.value])"))
 
 
+LEADS = """([outcome, key]) =>
+    document.querySelector(`.jb-panel [data-outcome="${outcome}"]`)?.value === key"""
+
+
 # names
 
 
@@ -322,3 +326,111 @@ def test_a_panel_that_cant_be_had_says_so(marketer: Marketer) -> None:
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector("#jb-card-rest.jb-chosen")
     assert not page.locator("[data-banner]").is_visible()
+
+
+# what comes and goes while one types
+
+
+def test_a_timeout_that_is_typed_anew_keeps_its_line_and_no_other_gets_it(
+    marketer: Marketer,
+) -> None:
+    page = marketer.page
+    box = panel(marketer, "quiet")
+    box.locator('[data-outcome="event"]').select_option("")
+    assert nodes(marketer)["quiet"]["next"] == {"timeout": "hello"}
+    count = box.locator('[data-timeout] [data-part="count"]')
+    count.fill("")
+    marketer.saved()
+    assert "next" not in nodes(marketer)["quiet"]
+    box.locator('[data-outcome="timeout"]').wait_for(state="detached")
+    assert lines(box) == {"event": ""}
+    count.fill("3")
+    page.wait_for_function(
+        "document.querySelector('[data-builder]').builder.draft.nodes.quiet.next?.timeout"
+    )
+    assert nodes(marketer)["quiet"]["next"] == {"timeout": "hello"}
+    box.get_by_text("Not within 3 hours").wait_for()
+    page.wait_for_function(LEADS, arg=["timeout", "hello"])
+    assert lines(box) == {"event": "", "timeout": "hello"}
+
+
+def test_what_a_removed_variant_led_to_is_not_led_to_by_the_others(marketer: Marketer) -> None:
+    box = panel(marketer, "test")
+    box.locator('[data-outcome="b"]').select_option("")
+    assert nodes(marketer)["test"]["next"] == {"a": "rest"}
+    box.get_by_role("button", name="Remove this variant").first.click()
+    marketer.saved()
+    assert "next" not in nodes(marketer)["test"]
+
+
+def test_a_path_may_be_led_somewhere_before_it_has_a_name(marketer: Marketer) -> None:
+    box = panel(marketer, "look")
+    box.get_by_role("button", name="Add a path").click()
+    marketer.as_json(".jb-path:nth-of-type(3)", {"attribute": "plan", "op": "eq", "value": "free"})
+    box.get_by_label("(no name yet)").select_option("last")
+    typed(box.locator('[data-row] [data-part="name"]').nth(2), "free")
+    box.get_by_label("Free", exact=True).wait_for()
+    page = marketer.page
+    page.wait_for_function(LEADS, arg=["free", "last"])
+    assert nodes(marketer)["look"]["next"]["free"] == "last"
+    assert lines(box)["free"] == "last"
+
+
+def test_a_plus_that_is_pressed_before_the_name_is_saved_means_the_new_name(
+    marketer: Marketer,
+) -> None:
+    page = marketer.page
+    box = panel(marketer, "look")
+    page.route("**/save/", lambda route: None)  # no answer comes
+    typed(box.locator('[data-row] [data-part="name"]').nth(1), "paying")
+    page.locator('.jb-plus[data-source="look"][data-outcomes*="paying"]').click()
+    page.locator('.jb-option:has(strong:text-is("Update"))').click()
+    page.unroute("**/save/")
+    next_of = page.evaluate(
+        "document.querySelector('[data-builder]').builder.draft.nodes.look.next"
+    )
+    assert next_of["paying"] == "update"
+
+
+def test_a_body_that_is_json_is_kept_as_json(marketer: Marketer) -> None:
+    page = marketer.page
+    page.locator('.jb-plus[data-source="rest"]').click()
+    Mouse(page).pick("Webhook")
+    body = page.locator('[data-setting="body"] textarea')
+    body.fill('{"email": "{{ contact.email }}", "n": 5}')
+    assert nodes(marketer)["webhook"]["body"] == {"email": "{{ contact.email }}", "n": 5}
+    body.fill("{{ contact.email }}")
+    assert nodes(marketer)["webhook"]["body"] == "{{ contact.email }}"
+
+
+def test_undo_brings_back_the_name_above_the_map(marketer: Marketer) -> None:
+    page = marketer.page
+    page.locator('[data-do="start"]').click()
+    page.locator("#jb-name").fill("Renamed")
+    marketer.saved()
+    page.locator('[data-do="undo"]').click()
+    marketer.saved()
+    assert page.locator("span[data-name]").inner_text() == "Busy"
+
+
+def test_a_conflict_outlasts_an_outage(marketer: Marketer, journey: Journey) -> None:
+    page = marketer.page
+    saved_elsewhere(journey)
+    typed(panel(marketer, "rest").locator('[data-part="count"]').first, "4")
+    page.get_by_role("button", name="Keep mine instead").wait_for()
+    page.route("**/panel/", lambda route: route.abort())
+    page.locator("#jb-card-look").click()
+    page.get_by_text("The server could not be reached.").wait_for()
+    page.unroute("**/panel/")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("#jb-card-look.jb-chosen")
+    assert page.get_by_role("button", name="Keep mine instead").is_visible()
+
+
+def test_what_cant_be_moved_into_itself_says_so(marketer: Marketer) -> None:
+    page = marketer.page
+    before = marketer.draft()
+    panel(marketer, "look").get_by_role("button", name="Move", exact=True).click()
+    page.locator('.jb-plus[data-source="look"][data-outcomes*="pro"]').click()
+    page.get_by_text("It can't go there").wait_for()
+    assert marketer.draft() == before

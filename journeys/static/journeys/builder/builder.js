@@ -2,7 +2,7 @@
 
    The server has the last word on what is drawn, said and wrong; see docs/builder.md. */
 
-import { ENTRY, clip, clipLeadsOn, configure, freshKey, insert, lead, leadsOn, move, moveBranch, paste, remove, removeBranch, rename, successors, targets } from "./draft.js";
+import { ENTRY, clip, clipLeadsOn, configure, freshKey, insert, lead, leadsOn, lostLines, move, moveBranch, paste, remove, removeBranch, rename, successors, targets } from "./draft.js";
 import { ask, debounce, element, get, post, sentence } from "./dom.js";
 import { History } from "./history.js";
 import { Live } from "./live.js";
@@ -48,6 +48,8 @@ class Builder {
     this.saving = false;
     this.dirty = false;
     this.conflict = "";
+    /** Lines that went with an outcome: they come back with it. */
+    this.lost = {};
     this.carrying = null;
     this.saveSoon = debounce(TYPING, () => this.save());
     this.take(state);
@@ -80,6 +82,7 @@ class Builder {
     this.list.innerHTML = state.html.list;
     this.view.show(state.html.width, state.html.height, state.boxes);
     this.saved.textContent = state.saved;
+    this.showName();
     this.toolbar.show(state);
     this.count(state.errors, state.warnings);
     this.rove();
@@ -164,8 +167,23 @@ class Builder {
   /** A draft was saved; what came in meanwhile is saved next. */
   kept(state, draft) {
     if (!this.conflict) this.untell(this.banner);
-    if (this.draft === draft) this.take(state);
-    else this.revision = state.revision;
+    Object.assign(this.lost, lostLines(draft, state.draft, state.cards));
+    if (this.draft === draft) {
+      this.take(state);
+      this.findAgain();
+    } else this.revision = state.revision;
+  }
+
+  /** Lead outcomes that are there again where they led before. */
+  findAgain() {
+    for (const [key, lines] of Object.entries(this.lost)) {
+      const open = new Map(this.cards[key]?.outcomes ?? []);
+      const back = Object.entries(lines).filter(([outcome, to]) => open.get(outcome) === null && this.draft.nodes[to]);
+      for (const outcome of open.keys()) delete lines[outcome];
+      if (!back.length) continue;
+      this.history.settle(lead(this.draft, this.cards, key, Object.fromEntries(back)));
+      this.dirty = true;
+    }
   }
 
   fail(status, again = () => this.save()) {
@@ -173,7 +191,8 @@ class Builder {
     const mine = this.saving || this.dirty;
     if (mine) this.saved.textContent = "Not saved";
     const kept = mine ? " Your changes are kept here as long as this page is open." : "";
-    this.tell(this.banner, `${lost}${kept}`, [["Try again", again]]);
+    // A conflict stays said.
+    this.tell(this.conflict ? this.hint : this.banner, `${lost}${kept}`, [["Try again", again]]);
   }
 
   /** Somebody else saved: one chooses, and what is not chosen can be brought back. It stays said until
@@ -244,6 +263,11 @@ class Builder {
     this.says.textContent = words;
   }
 
+  showName() {
+    const title = this.root.querySelector("span[data-name]");
+    if (title && this.draft.name) title.textContent = this.draft.name;
+  }
+
   buttons() {
     const set = (name, on) => {
       const button = this.root.querySelector(`[data-do="${name}"]`);
@@ -282,10 +306,21 @@ class Builder {
     this.change(lead(this.draft, this.cards, key, changes));
   }
 
-  configure(key, config, renamed, kind) {
-    const made = configure(this.draft, this.cards, key, config, renamed);
+  configure(key, config, { renamed, gone, kind }) {
+    const made = configure(this.draft, this.cards, key, config, renamed, gone);
     if (JSON.stringify(made.nodes[key]) !== JSON.stringify(this.draft.nodes[key])) {
       this.change(made, kind && `${kind} ${key}`);
+    }
+  }
+
+  /** Call outcomes on the map by their new names, until it is drawn anew. */
+  follow(key, renamed) {
+    const called = (outcome) => (Object.hasOwn(renamed, outcome) ? renamed[outcome] : outcome);
+    const card = this.cards[key];
+    if (!card || !Object.keys(renamed).length) return;
+    card.outcomes = card.outcomes.map(([outcome, target]) => [called(outcome), target]);
+    for (const plus of this.root.querySelectorAll(`.jb-plus[data-source="${CSS.escape(key)}"], [data-plus][data-source="${CSS.escape(key)}"]`)) {
+      plus.dataset.outcomes = JSON.stringify(JSON.parse(plus.dataset.outcomes).map(called));
     }
   }
 
@@ -297,7 +332,7 @@ class Builder {
       else made[part] = value;
     }
     if (JSON.stringify(made) !== JSON.stringify(this.draft)) this.change(made, kind && `${kind} start`);
-    if (parts.name) this.root.querySelector("[data-name]").textContent = parts.name;
+    this.showName();
   }
 
   rename(old, key) {
@@ -389,10 +424,10 @@ class Builder {
         return this.refuse("A step that leads several ways can be moved to an open end only.");
     }
     if (at.target && !leadsOn(this.draft, this.cards, key)) return this.refuse(ENDS);
-    this.wanted = { key };
     const made = (single ? move : moveBranch)(this.draft, this.cards, key, at);
-    if (made === this.draft) this.say("It can't go there.");
-    else this.change(made);
+    if (made === this.draft) return this.refuse("It can't go there: the place is its own, or part of what would be moved.");
+    this.wanted = { key };
+    this.change(made);
   }
 
   /** Say why something can't go there. */

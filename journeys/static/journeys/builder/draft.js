@@ -177,8 +177,9 @@ export function paste(draft, cards, at, clipped) {
   return { draft: lead(made, cards, at.source, each(at.outcomes, start)), key: start };
 }
 
-/** Give a node other settings; `renamed` leads from old outcomes to new ones. */
-export function configure(draft, cards, key, config, renamed = {}) {
+/** Give a node other settings; `renamed` leads from old outcomes to new ones, `gone` is one that is
+    no more. */
+export function configure(draft, cards, key, config, renamed = {}, gone = null) {
   const made = copy(draft);
   const { kind, next } = draft.nodes[key];
   made.nodes[key] = { kind, ...config };
@@ -187,9 +188,11 @@ export function configure(draft, cards, key, config, renamed = {}) {
   else {
     const taken = new Set(Object.values(renamed));
     // A name that another outcome takes over was given up before.
-    const kept = Object.entries(next).filter(([outcome]) => Object.hasOwn(renamed, outcome) || !taken.has(outcome));
+    const kept = Object.entries(next).filter(
+      ([outcome]) => outcome !== gone && (Object.hasOwn(renamed, outcome) || !taken.has(outcome)),
+    );
     const called = (outcome) => (Object.hasOwn(renamed, outcome) ? renamed[outcome] : outcome);
-    made.nodes[key].next = Object.fromEntries(kept.map(([outcome, to]) => [called(outcome), to]));
+    if (kept.length) made.nodes[key].next = Object.fromEntries(kept.map(([outcome, to]) => [called(outcome), to]));
   }
   return made;
 }
@@ -219,4 +222,17 @@ function renameMessages(value, names) {
   if (!value || typeof value !== "object") return;
   if (!Array.isArray(value) && "did" in value && Object.hasOwn(names, value.message)) value.message = names[value.message];
   for (const inner of Object.values(value)) renameMessages(inner, names);
+}
+
+/** The lines of waits in `draft` that are no more in `tidied`, where their outcomes are not left:
+    `{key: {outcome: target}}`. A timeout that is typed anew gets its line back by them. */
+export function lostLines(draft, tidied, cards) {
+  const found = {};
+  for (const [key, { kind, next }] of Object.entries(draft.nodes ?? {})) {
+    if (kind !== "wait" || !next || typeof next !== "object" || !tidied.nodes[key]) continue;
+    const left = new Set((cards[key]?.outcomes ?? []).map(([outcome]) => outcome));
+    const lost = Object.entries(next).filter(([outcome]) => !left.has(outcome));
+    if (lost.length) found[key] = Object.fromEntries(lost);
+  }
+  return found;
 }

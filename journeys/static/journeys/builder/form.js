@@ -95,9 +95,19 @@ function where(root) {
   }
 }
 
+/** What looks like JSON is JSON, but for text that the file had as text. */
+function body({ value, dataset }) {
+  if (!value || value === dataset.written || !/^\s*[[{]/.test(value)) return value || undefined;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
 export const readers = {
   text: (root) => text(root, "value") || undefined,
-  body: (root) => root.querySelector('[data-part="value"]').value || undefined,
+  body: (root) => body(root.querySelector('[data-part="value"]')),
   choice: (root) => text(root, "value") || undefined,
   slug: (root) => text(root, "value") || undefined,
   flag: (root) => {
@@ -171,7 +181,8 @@ export function nodeConfig(panel) {
   return config;
 }
 
-/** The outcomes that were renamed since they were read last: old name to new name. */
+/** The outcomes that were renamed since they were read last: old name to new name. A path that had
+    none is led by "". */
 export function renamedOutcomes(panel) {
   const renamed = {};
   for (const kind of ["paths", "variants"]) {
@@ -180,7 +191,7 @@ export function renamedOutcomes(panel) {
     namesOf(panel, kind).forEach((name, number) => {
       const old = before[number];
       const shared = before.filter((one) => one === old).length > 1;
-      if (old && name && old !== name && !shared) renamed[old] = name;
+      if (old !== undefined && name && old !== name && !shared) renamed[old] = name;
       list[number].dataset.old = name || old;
     });
   }

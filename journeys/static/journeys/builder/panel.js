@@ -147,7 +147,7 @@ export class Panel {
   }
 
   /** Read the whole form into the draft. */
-  read(kind = "") {
+  read(kind = "", gone = null) {
     const { builder, key, root } = this;
     if (!builder.editable || key === null) return;
     this.reveal();
@@ -155,7 +155,7 @@ export class Panel {
     else {
       const renamed = renamedOutcomes(root);
       this.follow(renamed);
-      builder.configure(key, nodeConfig(root), renamed, kind);
+      builder.configure(key, nodeConfig(root), { renamed, gone, kind });
     }
     this.problems();
   }
@@ -166,6 +166,7 @@ export class Panel {
       const old = select.dataset.outcome;
       if (Object.hasOwn(renamed, old)) select.dataset.outcome = renamed[old];
     }
+    this.builder.follow(this.key, renamed);
   }
 
   rename(input) {
@@ -236,7 +237,7 @@ export class Panel {
     row.remove();
     next?.focus();
     this.shares();
-    this.read();
+    this.read("", row.dataset.old || null);
   }
 
   moveUp(button) {
