@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models.fields.json import KeyTransform
 from django.http import HttpRequest
 
 from contacts.clock import now
@@ -47,13 +48,19 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _journeys() -> list[dict[str, Any]]:
     """The journeys that run, with their totals: two statements."""
     rows = list(
-        Journey.objects.filter(status__in=[Journey.Status.LIVE, Journey.Status.PAUSED]).order_by(
-            "name"
-        )[:MOST_JOURNEYS]
+        Journey.objects.filter(status__in=[Journey.Status.LIVE, Journey.Status.PAUSED])
+        .annotate(has_goal=KeyTransform("goal", "live_version__definition"))
+        .order_by("name")[:MOST_JOURNEYS]
     )
     found = reports.totals(journey.pk for journey in rows)
     return [
-        {"journey": journey, "totals": found[journey.pk], "bars": _bars(found[journey.pk])}
+        {
+            "journey": journey,
+            "totals": found[journey.pk],
+            # Who reached a goal that an older version had counts as well.
+            "has_goal": bool(journey.has_goal) or found[journey.pk].converted > 0,
+            "bars": _bars(found[journey.pk]),
+        }
         for journey in rows
     ]
 
