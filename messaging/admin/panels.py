@@ -8,12 +8,12 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.urls import reverse
 
-from contacts.admin import panels
+from contacts.admin import panels, shown
 from contacts.models import Contact, Event
 from messaging import subscriptions, wording
 from messaging.admin import sources
 from messaging.admin.choices import CHANGE
-from messaging.models import Message, Template, Topic
+from messaging.models import Message, Subscription, Template, Topic
 
 Status = Message.Status
 
@@ -34,12 +34,17 @@ def choices(contact: Contact, request: HttpRequest) -> panels.Section | None:
     if not request.user.has_perm("messaging.view_subscription"):
         return None
     chosen = subscriptions.takes([contact.pk]).get(contact.pk, subscriptions.NO_CHOICE)
+    stored = Subscription.objects.filter(contact=contact)
+    said: dict[str | None, str] = {
+        slug: f"{shown.moment(at)}, {source}" if source else shown.moment(at)
+        for slug, at, source in stored.values_list("topic__slug", "changed_at", "source")
+    }
     rows = [
         panels.Row(
             topic.name,
             "Takes it" if taken else "Does not take it",
             tone="good" if taken else "",
-            note="" if topic.slug in chosen.topics else "by default",
+            note=said.get(topic.slug, "") if topic.slug in chosen.topics else "by default",
         )
         for topic in Topic.objects.all()
         for taken in [chosen.take(topic.slug, topic.subscribed_by_default)]
@@ -47,7 +52,9 @@ def choices(contact: Contact, request: HttpRequest) -> panels.Section | None:
     if contact.email and subscriptions.suppressed([contact.email]):
         rows.insert(0, panels.Row("The address", "Suppressed", tone="bad", note="nothing is sent"))
     if chosen.unsubscribed_all:
-        rows.insert(0, panels.Row("All marketing mail", "Unsubscribed", tone="bad"))
+        rows.insert(
+            0, panels.Row("All marketing mail", "Unsubscribed", tone="bad", note=said.get(None, ""))
+        )
     may = request.user.has_perm(CHANGE)
     url = reverse("admin:messaging_subscription_of", args=[contact.pk]) if may else ""
     link = "Change" if may else ""
