@@ -111,6 +111,7 @@ class Pausing(Pages):
             journey,
             f"Resume {journey.name}",
             overdue=found,
+            moved=publishing.moved_at_resumption(journey),
             away=publishing.turned_away(journey),
             rows=[(cards[key].words if key in cards else key, n) for key, n in found.nodes],
             sent=request.POST,

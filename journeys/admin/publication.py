@@ -129,7 +129,10 @@ class Publication(Pages):
             at_once=sum(stand.at_once for stand in standing if stand.move == "same"),
             mails=sum(stand.mails for stand in standing),
             homeless=[stand for stand in standing if stand.move != "same"],
-            targets=[(key, card.words) for key, card in drawn.items()],
+            targets=[
+                (key, card.words, publishing.mails_at(key, journey.draft))
+                for key, card in drawn.items()
+            ],
             kept=set(drawn),
             picture=maps.make(
                 draw_changes(old, journey.draft, problems, names)

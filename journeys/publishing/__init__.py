@@ -18,7 +18,13 @@ from journeys.publishing.drafts import (
     save_draft,
 )
 from journeys.publishing.ending import archive, take_out
-from journeys.publishing.foreseeing import mails_after, mails_at, nearest, over_by_then
+from journeys.publishing.foreseeing import (
+    mails_after,
+    mails_at,
+    moved_at_resumption,
+    nearest,
+    over_by_then,
+)
 from journeys.publishing.history import CHANGED, entries
 from journeys.publishing.pausing import Inside, Overdue, inside, overdue, pause, resume
 from journeys.publishing.relocating import (
@@ -55,6 +61,7 @@ __all__ = [
     "mails_at",
     "may_take_back",
     "move",
+    "moved_at_resumption",
     "nearest",
     "over_by_then",
     "overdue",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db.models import Count, Q
 from contacts.values import parse_duration
 from journeys.models import Enrollment, Journey
 from journeys.nodes import kinds
-from journeys.publishing.relocating import Standing
+from journeys.publishing.relocating import Standing, standing
 
 
 def nearest(node: str, old: Any, draft: Any) -> str | None:
@@ -42,14 +43,14 @@ def _targets(node: Any) -> list[str]:
     return [target for target in targets if isinstance(target, str)]
 
 
-def over_by_then(journey: Journey, standing: Collection[Standing], at: datetime) -> dict[str, int]:
+def over_by_then(journey: Journey, stands: Collection[Standing], at: datetime) -> dict[str, int]:
     """How many of those who stand at a changed wait would go on at once if they were moved, since
     the wait is over by its new length (V1): by node, one statement at most.
     """
     nodes = _nodes(journey.draft)
     spans = {
         one.node: span
-        for one in standing
+        for one in stands
         if one.state == "changed" and (span := _span(nodes[one.node])) is not None
     }
     if not spans:
@@ -96,3 +97,42 @@ def mails_after(node: str, draft: Any) -> int:
     if isinstance(follows, dict):
         follows = follows.get("timeout", follows.get("next"))
     return mails_at(follows, draft) if isinstance(follows, str) else 0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Whom moves that wait for a resumption will move then: how many people go on in the version
+    that is live, how many leave, and how many mails at most are sent at once.
+    """
+
+    people: int = 0
+    leaving: int = 0
+    mails: int = 0
+
+
+def moved_at_resumption(journey: Journey) -> Expected:
+    """What a publication in a pause left to be done; a fixed number of statements."""
+    waiting = journey.relocations.filter(finished_at=None, taken_back_at=None)
+    found = list(waiting.select_related("version").order_by("-pk"))
+    if not found:
+        return Expected()
+    people = leaving = mails = 0
+    for stand in standing(journey, found[0].version.definition):
+        move = next(
+            (
+                (one.choices[stand.node], one.version.definition)
+                for one in found
+                if stand.node in one.choices and stand.version < one.version.number
+            ),
+            None,
+        )
+        if move is None:
+            continue
+        choice, definition = move
+        if choice["how"] == "exit":
+            leaving += stand.people
+            continue
+        people += stand.people
+        if choice["how"] == "node":
+            mails += stand.people * mails_at(choice["node"], definition)
+    return Expected(people, leaving, mails)

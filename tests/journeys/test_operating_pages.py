@@ -759,3 +759,30 @@ def test_text_that_no_database_keeps_is_refused_whole(
         at = reverse("admin:journeys_journey_changelist")
         assert "a character that no text may have" in admin.get(at, {"status__exact": unfit}).text
         assert admin.post(url(journey, "enter"), {"people": unfit}).status_code == 400
+
+
+def test_before_a_resumption_one_is_told_of_those_who_move_then(
+    admin: Client, journey: Journey
+) -> None:
+    """What was chosen when a version was published in the pause is done at the resumption."""
+    Template.objects.create(slug="hello", name="Good day", subject="x", text="x")
+    enroll("u", "v", "w")
+    post(admin, journey, "pause")
+    assert "another version" not in seen(admin, journey, "resume")
+    send = {"kind": "send", "template": "hello", "transactional": True, "next": "later"}
+    change(journey, rest=send)
+    form = {"all": "each", "move-rest": "to:rest", "revision": journey.draft_revision}
+    page = seen(admin, journey, "publish")
+    assert 'value="to:later" data-mails-each="0"' in page
+    post(admin, journey, "publish", **{**form, "move-rest": "same"})
+    assert "3 people move to another version" in seen(admin, journey, "resume")
+    hi = {**send, "next": "done"}
+    change(journey, rest=None, hi=hi, later={"kind": "wait", "for": "1d", "next": "hi"})
+    post(admin, journey, "publish", **{**form, "revision": journey.draft_revision,
+                                       "move-rest": "to:hi"})  # fmt: skip
+    page = seen(admin, journey, "resume")
+    assert "Up to 3 mails are sent at once." in page
+    post(admin, journey, "resume", how="now")
+    while publishing.carry_on(NOW + DAY):
+        pass
+    assert Message.objects.count() == 3

@@ -12,9 +12,13 @@ function show() {
   if (!sum) return;
   each.hidden = chosen() !== "each";
   const counts = { finish: 0, moved: 0, exit: 0 };
+  let mails = 0;
   for (const select of selects) {
     const what = ["finish", "exit"].includes(select.value) ? select.value : "moved";
-    counts[what] += Number(select.dataset.people);
+    const count = Number(select.dataset.people);
+    const { mails: all, mailsEach } = select.selectedOptions[0].dataset;
+    counts[what] += count;
+    mails += Number(all ?? 0) + count * Number(mailsEach ?? 0);
   }
   const say = (count, one, many) => count && `${people(count)} ${count === 1 ? one : many}`;
   const parts = [
@@ -22,7 +26,8 @@ function show() {
     say(counts.finish, "finishes on the old one", "finish on the old one"),
     say(counts.exit, "leaves the journey", "leave the journey"),
   ].filter(Boolean);
-  sum.textContent = parts.length ? `${parts.join(", ")}.` : "";
+  const sent = mails ? ` Up to ${mails.toLocaleString("en")} ${mails === 1 ? "mail is" : "mails are"} sent at once.` : "";
+  sum.textContent = parts.length ? `${parts.join(", ")}.${sent}` : "";
 }
 
 function choose() {
