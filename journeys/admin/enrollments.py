@@ -234,6 +234,11 @@ class WebhookCallAdmin(EndlessAdmin):
     list_display = ("request_line", "state", "for_whom", "tries", "answered", "when")
     list_filter = (("status", admin.ChoicesFieldListFilter),)
     list_select_related = ("enrollment__contact", "enrollment__journey")
+    fields = (
+        "request_line", "for_whom", "status", "created_at", "attempts", "next_attempt_at",
+        "headers", "body", "response_status", "response_body", "error",
+    )  # fmt: skip
+    readonly_fields = ("request_line", "for_whom")
 
     @display(description="Request")
     def request_line(self, call: WebhookCall) -> str:
