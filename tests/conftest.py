@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -228,14 +229,19 @@ def kept_by_browsers() -> Iterator[None]:
 
 
 @pytest.fixture
-def live_site(live_server: Any, settings: Any) -> str:
-    """The address of a running site; links in mails point at it too."""
+def live_site(live_server: Any, settings: Any) -> Iterator[str]:
+    """The address of a running site; links in mails point at it too. What it was still asked when
+    the pages closed is answered before the database is emptied, which would wait for it.
+    """
     settings.BASE_URL = live_server.url
-    return str(live_server.url)
+    yield str(live_server.url)
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(30)
 
 
 @pytest.fixture
-def signed_in_page(browser_page: Any, live_site: str, admin_user: Any) -> Any:
+def signed_in_page(browser_page: Any, live_site: str, admin_user: Any) -> Iterator[Any]:
     """A page of the live site on which the superuser `admin_user` is signed in."""
     from django.test import Client
 
@@ -246,4 +252,5 @@ def signed_in_page(browser_page: Any, live_site: str, admin_user: Any) -> Any:
         [{"name": cookie.key, "value": cookie.value, "url": live_site}]
     )
     browser_page.site = live_site
-    return browser_page
+    yield browser_page
+    browser_page.context.close()
