@@ -53,11 +53,14 @@ export class Panel {
   /** Show where the card leads as the map has it: outcomes come, go and lead elsewhere. */
   async ways() {
     const { builder, key } = this;
-    const old = this.root.querySelector("[data-ways]");
+    const part = () => this.root.querySelector("[data-ways]");
     const card = builder.cards[key];
-    if (!old || !card || old.dataset.ways === JSON.stringify(card.ways)) return;
+    // Of several answers the one that was asked for last counts, or none where all is as it was.
+    const asked = (this.askedWays = Symbol(key));
+    if (!part() || !card || part().dataset.ways === JSON.stringify(card.ways)) return;
     const html = await this.ask(key, () => this.ways());
-    if (html === null || this.key !== key || !old.isConnected) return;
+    const old = part();
+    if (html === null || this.askedWays !== asked || this.key !== key || !old) return;
     const fresh = element("template");
     fresh.innerHTML = html;
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
