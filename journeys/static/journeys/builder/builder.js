@@ -421,7 +421,7 @@ class Builder {
     if (!at || !key) return;
     const single = successors(this.draft, this.cards, key).length < 2;
     if (!single && at.target) {
-        return this.refuse("A step that leads several ways can be moved to an open end only.");
+      return this.refuse("A step that leads several ways can be moved to an open end only.");
     }
     if (at.target && !leadsOn(this.draft, this.cards, key)) return this.refuse(ENDS);
     const made = (single ? move : moveBranch)(this.draft, this.cards, key, at);
