@@ -11,10 +11,9 @@ export const kindsOf = (types = []) => [...new Set(types.map((type) => TYPES[typ
 /** Those kinds as a person reads them. */
 export const kindWords = (kinds) => kinds.map((kind) => TYPE_WORDS[kind]).join(", ");
 
-/** The value of the CSRF cookie, or of the field in a form of the page. */
+/** The CSRF cookie's, which a sign-in in another tab renews; else that of a form of the page. */
 function token() {
-  const field = document.querySelector("[name=csrfmiddlewaretoken]");
-  return field?.value ?? document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
 async function ask(address, options = {}) {
